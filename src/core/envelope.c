@@ -1,0 +1,41 @@
+// envelope: as bytes and back.
+#include "core/envelope.h"
+
+bool envelope_pack(struct buf *b, const struct envelope *env) {
+    pack_u32(b, env->flags);
+    pack_slice(b, env->sender);
+    pack_slice(b, env->client);
+    pack_slice(b, env->helo);
+    pack_slice(b, env->session);
+    pack_i64(b, env->arrived.ms);
+    pack_u32(b, (uint32_t)env->recipients_n);
+    for (size_t i = 0; i < env->recipients_n; i++) {
+        pack_slice(b, env->recipients[i].address);
+        pack_slice(b, env->recipients[i].original);
+    }
+    return !b->failed;
+}
+
+bool envelope_unpack(struct unpack *u, struct arena *arena, struct envelope *out) {
+    struct envelope env = {.flags = unpack_u32(u)};
+    env.sender = unpack_slice(u);
+    env.client = unpack_slice(u);
+    env.helo = unpack_slice(u);
+    env.session = unpack_slice(u);
+    env.arrived.ms = unpack_i64(u);
+    env.recipients_n = unpack_u32(u);
+    // Each recipient takes at least its two lengths: a count that the input can't hold is refused before it is believed.
+    if (u->bad || env.recipients_n == 0 || env.recipients_n > ENVELOPE_RECIPIENTS_MAX || env.recipients_n > u->rest.n / 8)
+        return false;
+    env.recipients = arena_alloc(arena, env.recipients_n * sizeof *env.recipients);
+    if (!env.recipients)
+        return false;
+    for (size_t i = 0; i < env.recipients_n; i++) {
+        env.recipients[i].address = unpack_slice(u);
+        env.recipients[i].original = unpack_slice(u);
+    }
+    if (u->bad)
+        return false;
+    *out = env;
+    return true;
+}

@@ -1,0 +1,37 @@
+// envelope: what the queue keeps beside the content: whom a message is from, whom it is for, how it came. Values that
+// were parsed elsewhere; the queue never parses them again.
+#pragma once
+
+#include "base/arena.h"
+#include "base/pack.h"
+#include "base/when.h"
+#include "wire/netaddr.h"
+
+enum envelope_flags {
+    ENVELOPE_8BIT = 1 << 0,     // BODY=8BITMIME (RFC 6152) or BINARYMIME never; content may hold bytes over 127
+    ENVELOPE_SMTPUTF8 = 1 << 1, // SMTPUTF8 (RFC 6531)
+    ENVELOPE_NOTICE = 1 << 2,   // one of our own notifications; never answered by another
+};
+
+struct envelope_recipient {
+    struct slice address;  // final, after aliases: local@domain; the domain lower case, A-labels; unquoted as sent
+    struct slice original; // as the client gave it; empty when it is the same
+};
+
+struct envelope {
+    uint32_t flags;
+    struct slice sender; // reverse-path without <>; empty is the null reverse-path
+    struct slice client; // "host[ip]" for logs, empty for our own
+    struct slice helo;
+    struct slice session; // session id, for logs
+    struct wall arrived;
+    struct envelope_recipient *recipients;
+    size_t recipients_n; // 1..ENVELOPE_RECIPIENTS_MAX
+};
+
+enum { ENVELOPE_RECIPIENTS_MAX = 10000 }; // after aliases
+
+bool envelope_pack(struct buf *b, const struct envelope *env);
+
+// Slices are views into the input; the recipients' array is in `arena`. False for anything malformed.
+bool envelope_unpack(struct unpack *u, struct arena *arena, struct envelope *out);

@@ -1,0 +1,82 @@
+// link_frame: the frames between our own processes: a header, and the one table of types with who may send what.
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdint.h>
+
+enum role {
+    ROLE_MASTER,
+    ROLE_SMTPD,
+    ROLE_QUEUE,
+    ROLE_RELAY,
+    ROLE_DELIVER,
+    ROLE_INJECT,
+    ROLE_RESOLVER,
+    ROLE_LOOKUP,
+    ROLE_CONTROL,
+    ROLE_COUNT
+};
+
+const char *role_name(enum role r); // "smtpd"
+
+#define ROLE_BIT(r) (1u << ROLE_##r)
+#define ROLE_WORKERS (ROLE_BIT(RELAY) | ROLE_BIT(DELIVER) | ROLE_BIT(INJECT))
+#define ROLE_ANY ((1u << ROLE_COUNT) - 1)
+
+//  type            who may send it                       to whom                  payload: see core/message.h
+#define LINK_TYPES(X)                                                                                                \
+    X(SUBMIT,         ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(QUEUE))   /* a whole message to keep            */ \
+    X(SUBMIT_OPEN,    ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(QUEUE))   /* a large one begins                 */ \
+    X(SUBMIT_PIECE,   ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(QUEUE))   /* goes on                            */ \
+    X(SUBMIT_ABORT,   ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(QUEUE))   /* is given up                        */ \
+    X(SUBMIT_REPLY,   ROLE_BIT(QUEUE),                      ROLE_BIT(SMTPD) | ROLE_BIT(INJECT)) /* durable, or why not */ \
+    X(WORK,           ROLE_BIT(QUEUE),                      ROLE_WORKERS)      /* an attempt to make                 */ \
+    X(OUTCOME,        ROLE_WORKERS,                         ROLE_BIT(QUEUE))   /* how it ended, per recipient        */ \
+    X(READ,           ROLE_WORKERS,                         ROLE_BIT(QUEUE))   /* a piece of large content, please   */ \
+    X(READ_REPLY,     ROLE_BIT(QUEUE),                      ROLE_WORKERS)                                             \
+    X(RESOLVE,        ROLE_BIT(RELAY) | ROLE_BIT(SMTPD) | ROLE_BIT(CONTROL), ROLE_BIT(RESOLVER))                      \
+    X(RESOLVE_REPLY,  ROLE_BIT(RESOLVER), ROLE_BIT(RELAY) | ROLE_BIT(SMTPD) | ROLE_BIT(CONTROL))                      \
+    X(EXPAND,         ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(LOOKUP))  /* who is this recipient?             */ \
+    X(EXPAND_REPLY,   ROLE_BIT(LOOKUP),                     ROLE_BIT(SMTPD) | ROLE_BIT(INJECT))                       \
+    X(METRICS,        ROLE_BIT(CONTROL),                    ROLE_ANY)                                                 \
+    X(METRICS_REPLY,  ROLE_ANY,                             ROLE_BIT(CONTROL))                                        \
+    X(QUEUE_LIST,     ROLE_BIT(CONTROL),                    ROLE_BIT(QUEUE))                                          \
+    X(QUEUE_SHOW,     ROLE_BIT(CONTROL),                    ROLE_BIT(QUEUE))                                          \
+    X(QUEUE_RETRY,    ROLE_BIT(CONTROL),                    ROLE_BIT(QUEUE))                                          \
+    X(QUEUE_DELETE,   ROLE_BIT(CONTROL),                    ROLE_BIT(QUEUE))                                          \
+    X(QUEUE_REPLY,    ROLE_BIT(QUEUE),                      ROLE_BIT(CONTROL))                                        \
+    X(MASTER_STATUS,  ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
+    X(MASTER_STOP,    ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
+    X(MASTER_RELOAD,  ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
+    X(MASTER_REPLY,   ROLE_BIT(MASTER),                     ROLE_BIT(CONTROL))
+
+enum link_type {
+#define X(name, from, to) LINK_##name,
+    LINK_TYPES(X)
+#undef X
+    LINK_TYPE_COUNT
+};
+
+const char *link_type_name(enum link_type t);
+bool link_type_allowed(enum link_type t, enum role from, enum role to);
+
+enum {
+    LINK_HEADER = 16,               // u32 payload length, u16 type, u16 zero, u64 id
+    LINK_PAYLOAD_MAX = 8 * 1024 * 1024, // bytes
+};
+
+struct link_frame {
+    enum link_type type;
+    uint64_t id; // of the request; the answer carries the same
+    struct slice payload;
+};
+
+// Writes the header of a frame whose payload has `n` bytes.
+void link_frame_header(char to[LINK_HEADER], enum link_type type, uint64_t id, size_t n);
+
+enum link_frame_got { LINK_FRAME_WHOLE, LINK_FRAME_MORE, LINK_FRAME_BAD };
+
+// The first frame of `in`. WHOLE: `*out`, and `*used` bytes of the input. MORE: `*used` is how many bytes are wanted
+// in all (at least LINK_HEADER). BAD: type, length or reserved bits are wrong.
+enum link_frame_got link_frame_parse(struct slice in, struct link_frame *out, size_t *used);
