@@ -1,0 +1,95 @@
+// metric_table: every metric there is, with its type, its label and its help text. One table for all processes, so that
+// snapshots can be merged by position. Labels take their values from the bounded lists below, never from a peer.
+#pragma once
+
+// clang-format off
+
+// A label's list: the enum's member (METRIC_<LIST>_<MEMBER>) and the value as it is printed.
+#define METRIC_LABEL_NONE(X, l) X(l, NONE, "")
+#define METRIC_LABEL_REASON(X, l)                                                                                    \
+    X(l, LIMIT, "limit")                 /* sessions, messages, errors, recipients */                                  \
+    X(l, CLIENT_LIMIT, "client-limit")   /* sessions a client */                                                       \
+    X(l, SYNTAX, "syntax")               /* commands, addresses */                                                     \
+    X(l, RELAY, "relay")                 /* not ours, not trusted: 550 5.7.1 */                                        \
+    X(l, UNKNOWN, "unknown")             /* no such recipient */                                                       \
+    X(l, SIZE, "size")                   /* message or header too large */                                             \
+    X(l, CONTENT, "content")             /* bare CR or LF */                                                           \
+    X(l, LOOP, "loop")                   /* too many hops */                                                           \
+    X(l, DISK, "disk")                   /* no room, or a failed sync */                                               \
+    X(l, TEMPORARY, "temporary")         /* one of our own processes did not answer */                                 \
+    X(l, OTHER, "other")
+#define METRIC_LABEL_STATE(X, l)                                                                                     \
+    X(l, ACTIVE, "active")               /* an attempt is under way */                                                 \
+    X(l, READY, "ready")                 /* due, waits for its destination's turn */                                   \
+    X(l, DEFERRED, "deferred")           /* waits for its next attempt */                                              \
+    X(l, HELD, "held")                   /* waits for a person */
+#define METRIC_LABEL_TRANSPORT(X, l) X(l, RELAY, "relay") X(l, MAILDIR, "maildir")
+#define METRIC_LABEL_BOUNCE(X, l) X(l, FAILED, "failed") X(l, EXPIRED, "expired") X(l, DELETED, "deleted")
+#define METRIC_LABEL_CONNECTION(X, l) X(l, NEW, "new") X(l, REUSED, "reused") X(l, FAILED, "failed")
+#define METRIC_LABEL_RESULT(X, l) X(l, OK, "ok") X(l, FAILED, "failed")
+#define METRIC_LABEL_ANSWER(X, l) X(l, FOUND, "found") X(l, NONE, "none") X(l, FAILED, "failed")
+#define METRIC_LABEL_SEGMENT(X, l) X(l, LIVE, "live") X(l, SPARE, "spare")
+
+//    list        key
+#define METRIC_LABELS(X)                                                                                             \
+    X(NONE, "")                                                                                                        \
+    X(REASON, "reason")                                                                                                \
+    X(STATE, "state")                                                                                                  \
+    X(TRANSPORT, "transport")                                                                                          \
+    X(BOUNCE, "reason")                                                                                                \
+    X(CONNECTION, "connection")                                                                                        \
+    X(RESULT, "result")                                                                                                \
+    X(ANSWER, "answer")                                                                                                \
+    X(SEGMENT, "kind")
+
+// Type: COUNTER, GAUGE, HISTOGRAM (of nanoseconds). Unit of the stored value: ONE, or NS printed as seconds. Merge: SUM
+// over the processes, or EACH process with a `process` label.
+//    id                   name                              type       unit merge label       help
+#define METRICS(X)                                                                                                   \
+    X(SESSIONS_OPEN,       "sessions_open",                  GAUGE,     ONE, SUM,  NONE,       "SMTP sessions open now") \
+    X(SESSIONS,            "sessions_total",                 COUNTER,   ONE, SUM,  NONE,       "SMTP sessions begun") \
+    X(TLS_IN,              "tls_in_total",                   COUNTER,   ONE, SUM,  RESULT,     "TLS handshakes as a server") \
+    X(COMMAND_ERRORS,      "command_errors_total",           COUNTER,   ONE, SUM,  NONE,       "Commands answered with 4xx or 5xx") \
+    X(MESSAGES_ACCEPTED,   "messages_accepted_total",        COUNTER,   ONE, SUM,  NONE,       "Messages answered with 250") \
+    X(BYTES_ACCEPTED,      "messages_accepted_bytes_total",  COUNTER,   ONE, SUM,  NONE,       "Content of accepted messages") \
+    X(RECIPIENTS_ACCEPTED, "recipients_accepted_total",      COUNTER,   ONE, SUM,  NONE,       "Recipients of accepted messages") \
+    X(SESSIONS_REFUSED,    "sessions_refused_total",         COUNTER,   ONE, SUM,  REASON,     "Sessions refused or ended by us") \
+    X(MESSAGES_REFUSED,    "messages_refused_total",         COUNTER,   ONE, SUM,  REASON,     "Messages refused after MAIL, DATA or BDAT") \
+    X(RECIPIENTS_REFUSED,  "recipients_refused_total",       COUNTER,   ONE, SUM,  REASON,     "Recipients refused") \
+    X(DELIVERED,           "recipients_delivered_total",     COUNTER,   ONE, SUM,  TRANSPORT,  "Recipients delivered") \
+    X(DEFERRED,            "recipients_deferred_total",      COUNTER,   ONE, SUM,  TRANSPORT,  "Attempts that ended with a deferral, per recipient") \
+    X(BOUNCED,             "recipients_bounced_total",       COUNTER,   ONE, SUM,  BOUNCE,     "Recipients given up") \
+    X(BOUNCES_SENT,        "bounces_sent_total",             COUNTER,   ONE, SUM,  NONE,       "Non-delivery notifications queued") \
+    X(BOUNCES_DROPPED,     "bounces_dropped_total",          COUNTER,   ONE, SUM,  NONE,       "Notifications not sent, the reverse-path being null") \
+    X(QUEUE_MESSAGES,      "queue_messages",                 GAUGE,     ONE, SUM,  NONE,       "Messages in the queue") \
+    X(QUEUE_RECIPIENTS,    "queue_recipients",               GAUGE,     ONE, SUM,  STATE,      "Recipients in the queue, by state") \
+    X(QUEUE_DESTINATIONS,  "queue_destinations",             GAUGE,     ONE, SUM,  NONE,       "Destinations with queued recipients") \
+    X(QUEUE_BYTES,         "queue_bytes",                    GAUGE,     ONE, SUM,  NONE,       "Content of queued messages") \
+    X(QUEUE_OLDEST,        "queue_oldest_seconds",           GAUGE,     NS,  SUM,  NONE,       "Age of the oldest queued message") \
+    X(QUEUE_FREE,          "queue_free_bytes",               GAUGE,     ONE, SUM,  NONE,       "Free disk below the state directory") \
+    X(LOG_SYNCS,           "queue_log_syncs_total",          COUNTER,   ONE, SUM,  RESULT,     "Syncs of the queue log") \
+    X(LOG_RECORDS,         "queue_log_records_total",        COUNTER,   ONE, SUM,  NONE,       "Records written to the queue log") \
+    X(LOG_BYTES,           "queue_log_bytes_total",          COUNTER,   ONE, SUM,  NONE,       "Bytes written to the queue log") \
+    X(LOG_SEGMENTS,        "queue_log_segments",             GAUGE,     ONE, SUM,  SEGMENT,    "Segments of the queue log") \
+    X(LOG_COMPACTED,       "queue_log_compacted_total",      COUNTER,   ONE, SUM,  NONE,       "Segments given back by compaction") \
+    X(LOG_DAMAGED,         "queue_log_damaged_total",        COUNTER,   ONE, SUM,  NONE,       "Damaged records met by replay") \
+    X(CONNECTIONS_OUT,     "connections_out_total",          COUNTER,   ONE, SUM,  CONNECTION, "Connections to next hops, per transaction") \
+    X(TLS_OUT,             "tls_out_total",                  COUNTER,   ONE, SUM,  RESULT,     "TLS handshakes as a client") \
+    X(DNS_QUERIES,         "dns_queries_total",              COUNTER,   ONE, SUM,  ANSWER,     "Questions put to the resolver") \
+    X(LOOKUPS,             "table_lookups_total",            COUNTER,   ONE, SUM,  ANSWER,     "Recipients looked up in tables") \
+    X(ACCEPT_SECONDS,      "accept_seconds",                 HISTOGRAM, NS,  SUM,  NONE,       "From the end of content to 250") \
+    X(SYNC_SECONDS,        "queue_log_sync_seconds",         HISTOGRAM, NS,  SUM,  NONE,       "One sync of the queue log") \
+    X(ATTEMPT_SECONDS,     "attempt_seconds",                HISTOGRAM, NS,  SUM,  TRANSPORT,  "One attempt of delivery") \
+    X(TRANSIT_SECONDS,     "transit_seconds",                HISTOGRAM, NS,  SUM,  NONE,       "From acceptance to delivery, per recipient") \
+    X(DNS_SECONDS,         "dns_seconds",                    HISTOGRAM, NS,  SUM,  NONE,       "One question put to the resolver") \
+    X(LOOKUP_SECONDS,      "table_lookup_seconds",           HISTOGRAM, NS,  SUM,  NONE,       "One recipient looked up") \
+    X(PROCESS_UP,          "process_up",                     GAUGE,     ONE, EACH, NONE,       "1 for each process that answers") \
+    X(PROCESS_START,       "process_start_time_seconds",     GAUGE,     NS,  EACH, NONE,       "Start, in seconds since 1970") \
+    X(PROCESS_CPU,         "process_cpu_seconds_total",      COUNTER,   NS,  EACH, NONE,       "User and system time") \
+    X(PROCESS_MEMORY,      "process_resident_max_bytes",     GAUGE,     ONE, EACH, NONE,       "Largest resident memory so far") \
+    X(PROCESS_FIBERS,      "process_fibers",                 GAUGE,     ONE, EACH, NONE,       "Fibers alive") \
+    X(PROCESS_TURN,        "process_longest_turn_seconds",   GAUGE,     NS,  EACH, NONE,       "Longest turn of the loop since the last look") \
+    X(RESTARTS,            "process_restarts_total",         COUNTER,   ONE, SUM,  NONE,       "Processes started again after they ended") \
+    X(JOURNAL_LINES,       "journal_lines_total",            COUNTER,   ONE, EACH, NONE,       "Events written") \
+    X(JOURNAL_DROPPED,     "journal_dropped_total",          COUNTER,   ONE, EACH, NONE,       "Events lost because the sink was full")
+// clang-format on
