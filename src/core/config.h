@@ -1,0 +1,143 @@
+// config: what the administrator said, typed and complete: every default is filled in. One schema table
+// (config_schema.c) gives names, types, defaults and documentation; the manual page and `config --effective` are made
+// from it.
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "wire/netaddr.h"
+
+#include <stdint.h>
+
+struct config_place {
+    uint32_t line, column; // from 1; 0 for a built-in default
+};
+
+enum config_listen_role { CONFIG_LISTEN_MX, CONFIG_LISTEN_HTTP };
+
+struct config_listen {
+    enum config_listen_role role;
+    struct netaddr at;
+    struct config_place place;
+};
+
+enum config_table_kind { CONFIG_TABLE_FILE, CONFIG_TABLE_ALIASES, CONFIG_TABLE_INLINE };
+
+// file: one name a line. aliases: aliases(5). inline: names, or `name = a, b` pairs, given in the configuration.
+struct config_table {
+    struct slice name;
+    enum config_table_kind kind;
+    struct slice path; // file, aliases
+    struct slice text; // inline: in the form of aliases(5)
+    struct config_place place;
+};
+
+struct config_domain {
+    struct slice name; // lower case, A-labels; never empty
+    size_t *tables;    // indices into config.tables, in order of precedence
+    size_t tables_n;
+    bool any_recipient;   // `recipients any`
+    struct slice maildir; // pattern with {domain} {local}; empty where `deliver` is absent: then it must be relayed
+    bool relayed;         // `deliver relay`: ours to take, routed by `route` (a backup MX, a gateway)
+    char tag;             // '+' by default; 0 when turned off
+    struct config_place place;
+};
+
+enum config_route_kind { CONFIG_ROUTE_MX, CONFIG_ROUTE_HOST, CONFIG_ROUTE_HOLD };
+
+struct config_route {
+    struct slice domain; // lower case; "*" for all; ".example.org" for all below example.org
+    enum config_route_kind kind;
+    struct slice host; // HOST: a name or an address without brackets; MX is not asked
+    uint16_t port;     // HOST and MX; 25 unless said
+    struct config_place place;
+};
+
+enum config_line_ends { CONFIG_LINES_REFUSE, CONFIG_LINES_REPAIR };
+enum config_resolver_kind { CONFIG_RESOLVER_SYSTEM, CONFIG_RESOLVER_FORWARD, CONFIG_RESOLVER_RECURSIVE };
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_tls_out { CONFIG_TLS_OUT_MAY, CONFIG_TLS_OUT_NEVER };
+
+struct config_limits {
+    uint32_t sessions;             // all sessions of a listener; 421 past it
+    uint32_t sessions_per_client;  // by address; trusted networks are exempt; 421
+    uint32_t messages_per_session; // trusted networks are exempt; 421
+    uint32_t recipients;           // a transaction; 452 (RFC 5321 4.5.3.1.8 asks for at least 100)
+    uint64_t message_size;         // bytes; 552; announced by SIZE
+    uint32_t header_size;          // bytes of the header section; 552
+    uint32_t command_line;         // bytes with CRLF; 500 (at least 512)
+    uint32_t errors;               // failed commands a session; 421
+    uint32_t hops;                 // Received fields; 554 loop
+};
+
+struct config_timeouts {                                                   // milliseconds; RFC 5321 4.5.3.2
+    int64_t command, data_block;                                           // server: 5 min, 3 min
+    int64_t connect, greeting, mail, rcpt, data_init, data_send, data_end; // client: 30 s, 5, 5, 5, 2, 3, 10 min
+};
+
+struct config_queue {
+    int64_t retry_first, retry_most;              // milliseconds: first wait, longest wait
+    int64_t expire;                               // milliseconds: then an undelivered recipient bounces
+    uint32_t concurrency_first, concurrency_most; // attempts at once to one destination
+    uint32_t attempts;                            // attempts at once to all
+    uint64_t segment_size;                        // bytes of one log segment
+    uint64_t reserve;                             // bytes of free disk below which new mail is refused with 452
+};
+
+struct config {
+    struct arena arena; // owns every slice below
+    struct slice hostname;
+    struct slice state;                    // directory of the queue log, absolute
+    struct slice control;                  // path of the control socket, absolute
+    struct slice user;                     // to run as when started by root; empty: stays
+    struct slice tls_certificate, tls_key; // paths of PEM files; empty: no STARTTLS
+    enum config_tls_out tls_out;
+    struct config_listen *listens;
+    size_t listens_n;
+    struct config_table *tables;
+    size_t tables_n;
+    struct config_domain *domains;
+    size_t domains_n;
+    struct netaddr_net *relay_from; // trusted networks
+    size_t relay_from_n;
+    bool open_relay;             // `yes-i-want-an-open-relay` was said; `check` warns
+    struct config_route *routes; // in the file's order; a last `*` via mx is built in
+    size_t routes_n;
+    enum config_line_ends line_ends;
+    enum config_resolver_kind resolver;
+    struct netaddr *forwarders; // resolver forward; port 53 unless said
+    size_t forwarders_n;
+    bool dnssec; // validate; on by default
+    enum config_log_format log_format;
+    uint32_t smtpd_workers, relay_workers;
+    struct config_limits limits;
+    struct config_timeouts timeouts;
+    struct config_queue queue;
+    struct map domain_index; // lower-case name to struct config_domain
+    struct map route_index;  // as written in `route`, lower case, to struct config_route
+};
+
+// A mistake in the text, for people.
+struct config_mistake {
+    struct config_place place;
+    struct slice text; // what was expected, what was found, the nearest known word; in the report's arena
+};
+
+struct config_report {
+    struct arena arena;
+    struct config_mistake *mistakes;
+    size_t n;
+};
+
+// Parses, completes and checks `text`. Gives NULL and the mistakes (at least one, at most 20) when it can't be used.
+// Paths that are not absolute are taken from `directory`. Touches no file.
+struct config *config_parse(struct slice text, struct slice directory, struct config_report *report);
+void config_free(struct config *c);
+void config_report_done(struct config_report *r);
+
+// Whether mail from this client is relayed anywhere: `relay from`.
+bool config_trusts(const struct config *c, const struct netaddr *client);
+
+// The whole configuration as it acts, defaults included, in its own language; parsing it gives the same.
+bool config_write_effective(const struct config *c, struct buf *out);

@@ -1,0 +1,162 @@
+// config_schema: the table itself, and looking things up in it.
+#include "core/config_schema.h"
+
+#include "base/when.h"
+#include "core/config_build.h"
+
+#define AT(field) .at = offsetof(struct config, field)
+#define TO(field) .at_most = offsetof(struct config, field)
+#define COUNT(low, high) .type = CONFIG_COUNT, .syntax = "NUMBER", .least = (low), .most = (high)
+#define SIZE(low, high) .type = CONFIG_SIZE, .syntax = "SIZE", .least = (low), .most = (high)
+#define TIME .type = CONFIG_TIME, .syntax = "TIME", .least = 10, .most = MS_DAY
+
+enum { KIB = 1 << 10, MIB = 1 << 20 };
+
+static const char *const tls_out_words[] = {"may", "never", NULL};
+static const char *const line_end_words[] = {"refuse", "repair", NULL};
+static const char *const log_words[] = {"text", "json", NULL};
+
+const struct config_directive config_schema[] = {
+    {"", "version", COUNT(1, 1), .fallback = "1", .at = SIZE_MAX, .doc = "The version of this language."},
+    {"", "hostname", "NAME", .build = config_part_hostname,
+     .doc = "The name that this server gives itself in its banner, in EHLO, in Received and in bounces; fully "
+            "qualified. Required."},
+    {"", "state", "PATH", CONFIG_PATH, .fallback = "state", AT(state),
+     .doc = "The directory of the queue. A path that isn't absolute is taken from the directory of this file, here "
+            "and everywhere."},
+    {"", "control", "PATH", CONFIG_PATH, .fallback = "STATE/control.sock", AT(control),
+     .doc = "The socket that posthouse(8) talks to a running server through. At most 107 bytes long."},
+    {"", "user", "NAME", .build = config_part_user,
+     .doc = "The user to run as when started by root. Without it the user stays."},
+    {"", "listen", "mx|http ADDRESS:PORT", .many = true, .build = config_part_listen,
+     .doc = "Where to stand: mx takes mail from other servers; http serves metrics and health, on loopback only. "
+            "Written 192.0.2.1:25, [2001:db8::1]:25, or *:25 for all addresses. At least one is required."},
+    {"", "tls certificate", "PATH key PATH", .build = config_part_tls,
+     .doc = "PEM files: the chain, the server's own certificate first, and its private key. Without them STARTTLS is "
+            "not offered."},
+    {"", "tls out", "may|never", CONFIG_CHOICE, .fallback = "may", AT(tls_out), .choices = tls_out_words,
+     .doc = "Whether STARTTLS is used when the next hop offers it."},
+    {"", "table", "NAME file|aliases PATH, or NAME inline { \"ENTRY\" ... }", .many = true, .build = config_part_table,
+     .doc = "Names a table of recipients. file has one name a line; aliases is aliases(5); inline has its entries "
+            "here: a name, or \"name = target, target\"."},
+    {"", "domain", "NAME { ... }", .many = true, .build = config_part_domain,
+     .doc = "A domain whose mail is taken from anybody."},
+    {"domain", "recipients", "TABLE + TABLE ... | any", .build = config_part_recipients,
+     .doc = "Who exists. The first table that knows a name decides. Anybody else is refused with 550 5.1.1. any "
+            "takes every name. Required."},
+    {"domain", "deliver", "maildir PATTERN | relay", .build = config_part_deliver,
+     .doc = "Where mail goes: into a Maildir, where {domain} and {local} are put in; or on to the next hop that route "
+            "names (a backup MX, a gateway). Required."},
+    {"domain", "tag", "CHARACTER | off", .build = config_part_tag, .fallback = "\"+\"",
+     .doc = "What separates a user from a tag: user+tag is delivered to user, unless user+tag itself is in a table."},
+    {"", "relay from", "NETWORK ...", .many = true, .build = config_part_relay,
+     .doc = "Networks whose clients may send to any domain. A network wider than /8 (IPv6: /16), and many that add up "
+            "to as much, would make an open relay and are refused, unless the words end with "
+            "yes-i-want-an-open-relay."},
+    {"", "route", "DOMAIN via mx [port PORT] | DOMAIN via HOST[:PORT] | DOMAIN hold", .many = true,
+     .build = config_part_route, .fallback = "* via mx",
+     .doc = "Where mail for other domains goes. DOMAIN is a name, .name for all below it, or * for the rest; the most "
+            "particular decides. via mx asks DNS; via HOST goes to that name or address without asking for MX; hold "
+            "keeps mail until it is released by posthouse queue retry."},
+    {"", "content line-ends", "refuse|repair", CONFIG_CHOICE, .fallback = "refuse", AT(line_ends),
+     .choices = line_end_words,
+     .doc = "What becomes of content with a bare CR or LF: refused with 550 5.6.0, or repaired to CRLF. In neither "
+            "case does it end the message."},
+    {"", "resolver", "system | recursive | forward ADDRESS[:PORT] ...", .build = config_part_resolver,
+     .fallback = "system",
+     .doc = "Whom to ask for DNS: the servers of /etc/resolv.conf, the root and all below it, or these servers."},
+    {"", "resolver dnssec", "on|off", CONFIG_SWITCH, .fallback = "on", AT(dnssec),
+     .doc = "Whether answers are validated. The status is kept with each answer; nothing is refused for it yet."},
+    {"", "log", "text|json", CONFIG_CHOICE, .fallback = "text", AT(log_format), .choices = log_words,
+     .doc = "The form of events on standard error."},
+    {"", "workers", "{ ... }", CONFIG_SECTION, .doc = "Processes of a role."},
+    {"workers", "smtpd", COUNT(1, 64), .fallback = "1", AT(smtpd_workers), .doc = "Processes that take mail by SMTP."},
+    {"workers", "relay", COUNT(1, 64), .fallback = "1", AT(relay_workers), .doc = "Processes that relay mail."},
+
+    {"", "limit", "{ ... }", CONFIG_SECTION, .doc = "What a client can have at most."},
+    {"limit", "sessions", COUNT(1, 1000000), .fallback = "10000", AT(limits.sessions),
+     .doc = "Sessions at once, of all clients.", .reply = "421 4.3.2"},
+    {"limit", "sessions-per-client", COUNT(1, 1000000), .fallback = "100", AT(limits.sessions_per_client),
+     .doc = "Sessions at once of one address. Trusted networks are exempt.", .reply = "421 4.7.0"},
+    {"limit", "messages-per-session", COUNT(1, 1000000), .fallback = "1000", AT(limits.messages_per_session),
+     .doc = "Messages in one session. Trusted networks are exempt.", .reply = "421 4.7.0"},
+    {"limit", "recipients", COUNT(100, 10000), .fallback = "1000", AT(limits.recipients),
+     .doc = "Recipients of one message (RFC 5321 4.5.3.1.8 asks for at least 100).", .reply = "452 4.5.3"},
+    {"limit", "message-size", .type = CONFIG_BIG_SIZE, .syntax = "SIZE", .least = 64 * KIB, .most = 4096LL * MIB,
+     .fallback = "50M", AT(limits.message_size), .doc = "Bytes of a message; announced by SIZE.", .reply = "552 5.3.4"},
+    {"limit", "header-size", SIZE(4 * KIB, 64 * MIB), .fallback = "256K", AT(limits.header_size),
+     .doc = "Bytes of a message's header.", .reply = "552 5.3.4"},
+    {"limit", "command-line", SIZE(512, 64 * KIB), .fallback = "2K", AT(limits.command_line),
+     .doc = "Bytes of a command with its CRLF (RFC 5321 4.5.3.1.4 asks for at least 512).", .reply = "500 5.5.2"},
+    {"limit", "errors", COUNT(1, 1000), .fallback = "10", AT(limits.errors), .doc = "Failed commands in a session.",
+     .reply = "421 4.7.0"},
+    {"limit", "hops", COUNT(5, 1000), .fallback = "50", AT(limits.hops),
+     .doc = "Received fields of a message; more mean that it goes in circles (RFC 5321 6.3).", .reply = "554 5.4.6"},
+
+    {"", "timeout", "{ ... }", CONFIG_SECTION, .doc = "How long to wait for a peer (RFC 5321 4.5.3.2)."},
+    {"timeout", "command", TIME, .fallback = "5m", AT(timeouts.command), .doc = "As a server: for the next command.",
+     .reply = "421 4.4.2"},
+    {"timeout", "data-block", TIME, .fallback = "3m", AT(timeouts.data_block),
+     .doc = "As a server: for more of a message's content.", .reply = "421 4.4.2"},
+    {"timeout", "connect", TIME, .fallback = "30s", AT(timeouts.connect), .doc = "As a client: for the connection."},
+    {"timeout", "greeting", TIME, .fallback = "5m", AT(timeouts.greeting),
+     .doc = "As a client: for the banner, and for replies to EHLO and STARTTLS."},
+    {"timeout", "mail", TIME, .fallback = "5m", AT(timeouts.mail), .doc = "As a client: for the reply to MAIL."},
+    {"timeout", "rcpt", TIME, .fallback = "5m", AT(timeouts.rcpt), .doc = "As a client: for the reply to RCPT."},
+    {"timeout", "data-init", TIME, .fallback = "2m", AT(timeouts.data_init), .doc = "As a client: for the 354."},
+    {"timeout", "data-send", TIME, .fallback = "3m", AT(timeouts.data_send),
+     .doc = "As a client: for the next hop to take more content."},
+    {"timeout", "data-end", TIME, .fallback = "10m", AT(timeouts.data_end),
+     .doc = "As a client: for the reply to the end of content. Short waits here make duplicates."},
+
+    {"", "queue", "{ ... }", CONFIG_SECTION, .doc = "How mail waits."},
+    {"queue", "retry", "TIME .. TIME", CONFIG_TIME_RANGE, .fallback = "5m .. 4h", .least = 10, .most = 7 * MS_DAY,
+     AT(queue.retry_first), TO(queue.retry_most),
+     .doc = "The wait after the first failed attempt, and the longest one; waits grow between them, with jitter."},
+    {"queue", "expire", .type = CONFIG_TIME, .syntax = "TIME", .least = 10, .most = 20LL * MS_DAY, .fallback = "5d",
+     AT(queue.expire), .doc = "After this a recipient who wasn't reached gets a bounce."},
+    {"queue", "concurrency", "NUMBER .. NUMBER", CONFIG_COUNT_RANGE, .fallback = "5 .. 50", .least = 1, .most = 1000,
+     AT(queue.concurrency_first), TO(queue.concurrency_most),
+     .doc = "Attempts at once to one destination: at first, and at most; success raises it, failure lowers it."},
+    {"queue", "attempts", COUNT(1, 100000), .fallback = "500", AT(queue.attempts),
+     .doc = "Attempts at once to all destinations."},
+    {"queue", "segment", .type = CONFIG_BIG_SIZE, .syntax = "SIZE", .least = 64 * KIB, .most = 1024LL * MIB,
+     .fallback = "64M", AT(queue.segment_size), .doc = "Bytes of one segment of the log."},
+    {"queue", "reserve", .type = CONFIG_BIG_SIZE, .syntax = "SIZE", .least = 0, .most = 1LL << 50, .fallback = "64M",
+     AT(queue.reserve), .doc = "With less than this free on the disk new mail is refused while the queue drains.",
+     .reply = "452 4.3.1"},
+};
+
+const size_t config_schema_n = sizeof config_schema / sizeof *config_schema;
+
+_Static_assert(sizeof config_schema / sizeof *config_schema <= CONFIG_DIRECTIVES_MAX, "seen[] is too small");
+
+static bool is_named(const struct config_directive *d, struct slice name, struct slice second) {
+    struct slice first, rest;
+    bool two = slice_cut(slice_str(d->name), ' ', &first, &rest);
+    return slice_eq(first, name) && (!two || slice_eq(rest, second));
+}
+
+const struct config_directive *config_schema_find(const char *block, struct slice name, struct slice second) {
+    const struct config_directive *found = NULL;
+    for (size_t i = 0; i < config_schema_n; i++) {
+        const struct config_directive *d = &config_schema[i];
+        // Two words are more particular than one: `resolver dnssec` is not `resolver`.
+        if (strcmp(d->block, block) == 0 && is_named(d, name, second) && (!found || strchr(d->name, ' ')))
+            found = d;
+    }
+    return found;
+}
+
+size_t config_schema_arity(const struct config_directive *d) {
+    switch (d->type) {
+    case CONFIG_PART:
+    case CONFIG_SECTION:
+        return 0;
+    case CONFIG_COUNT_RANGE:
+    case CONFIG_TIME_RANGE:
+        return 3;
+    default:
+        return 1;
+    }
+}
