@@ -1,0 +1,102 @@
+// master_inside: what the sources of master share.
+#pragma once
+
+#include "rt/fiber.h"
+#include "rt/journal.h"
+#include "rt/link.h"
+#include "rt/process.h"
+#include "rt/signals.h"
+#include "svc/master/master.h"
+#include "svc/master/master_status.h"
+#include "svc/master/site.h"
+#include "svc/master/topology.h"
+
+enum {
+    MASTER_GRACE_MS = 5 * 1000,      // for sessions and attempts at a stop
+    MASTER_LAST_GRACE_MS = 2 * 1000, // for those who serve the others
+    MASTER_RETIRE_MS = 60 * 1000,    // for the old workers at a reload
+    MASTER_STARTS_MAX = 3,           // deaths of one role while we start, before we give up
+};
+
+// A process that runs.
+struct master_child {
+    struct list entry; // master.children
+    struct master *master;
+    enum role role;
+    uint32_t instance;
+    struct process process;
+    struct loop_fd watch; // of the channel
+    enum master_state state;
+    struct mono started;
+    char why[ERR_TEXT]; // what it said before it failed
+};
+
+// A place in the house that a process fills, and the next one when that has died.
+struct master_slot {
+    enum role role;
+    uint32_t instance;
+    struct master_child *child; // NULL while there is none
+    uint64_t restarts;
+    uint32_t deaths; // quick ones in a row
+    struct mono next_start;
+};
+
+struct master_listener {
+    struct netaddr at;
+    int fd;
+};
+
+struct master_slots {
+    struct master_slot *slots;
+    size_t n;
+};
+
+struct master {
+    struct loop *loop;
+    struct journal *journal;
+    const struct master_setup *setup;
+    struct site *site;
+    int lock;
+    int control;                       // the control socket
+    struct master_listener *listeners; // one for each of config.listens
+    struct master_slots slots;
+    struct list children; // all that run, those that retire included
+    struct signals signals;
+    struct fiber_cond wake; // something happened to a child, a signal came, or a request
+    struct fiber_group group;
+    struct mono started;
+    uint64_t reloads;
+    bool up;       // every role has been ready once
+    bool stopping; // asked to
+    bool hurry;    // asked twice
+    bool reload;   // asked to
+    struct fiber_cond reloaded;
+    struct buf reload_mistakes; // why the last reload was refused; empty when it was taken
+    struct buf *why;
+    bool failed; // the start; `why` says the reason
+};
+
+// master_listen.c
+MUST_CHECK bool master_prepare(struct master *m, struct buf *why, int *exit_code);
+MUST_CHECK bool master_bind(const struct site *site, const struct master_listener *old, size_t old_n,
+                            struct master_listener **out, struct buf *why);
+void master_close_listeners(struct master_listener *l, size_t n, const struct master_listener *kept, size_t kept_n);
+void master_listen_text(const struct config_listen *l, struct buf *to);
+
+// master_child.c
+void master_make_slots(const struct config *c, struct master_slots *out);
+void master_start(struct master *m, struct master_slot *slot);
+void master_tell_stop(struct master *m, struct master_child *child);
+// Takes what signals and children have to say, buries the dead and starts what is due; gives when to come back.
+struct mono master_tend(struct master *m);
+bool master_runs(const struct master *m, uint32_t roles); // any process of these roles (ROLE_BIT)
+void master_kill(struct master *m, uint32_t roles);
+// Tells all processes of these roles to stop and waits for their end, at most `ms`; then kills the rest.
+FIBER_FN void master_end_roles(struct master *m, uint32_t roles, int64_t ms);
+FIBER_FN void master_wait(struct master *m, struct mono deadline); // until something happened; then tends
+
+// master_control.c
+void master_attach_control(struct master *m, int fd);
+
+// master_reload.c
+FIBER_FN void master_reload(struct master *m);

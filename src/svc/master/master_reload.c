@@ -1,0 +1,125 @@
+// master_reload: a new configuration while mail flows. Whatever is wrong with it leaves the old one as it was.
+//
+// New processes start beside the old ones, which take nothing more and finish what they hold. Only the queue can't be
+// there twice: it is replaced last, when the old workers have told it their outcomes.
+#include "svc/master/master_inside.h"
+
+#include "base/mem.h"
+#include "rt/notify.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+static bool refuse(struct site *site, struct buf *mistakes, const char *what) {
+    buf_addf(mistakes, "%s: \"%s\" can't change while the server runs: stop it and start it again\n", site->path, what);
+    return false;
+}
+
+static bool acceptable(const struct master *m, struct site *site, struct buf *mistakes) {
+    const struct config *now = m->site->config, *next = site->config;
+    if (!slice_eq(now->state, next->state))
+        return refuse(site, mistakes, "state");
+    if (!slice_eq(now->control, next->control))
+        return refuse(site, mistakes, "control");
+    if (!slice_eq(now->user, next->user))
+        return refuse(site, mistakes, "user");
+    return true;
+}
+
+static bool read_new(struct master *m, struct site **out, struct master_listener **listeners) {
+    struct buf *mistakes = &m->reload_mistakes;
+    struct site *site;
+    if (!site_load(m->site->path, &site, mistakes))
+        return false;
+    if (acceptable(m, site, mistakes) &&
+        master_bind(site, m->listeners, m->site->config->listens_n, listeners, mistakes)) {
+        *out = site;
+        return true;
+    }
+    site_free(site);
+    return false;
+}
+
+static void take_new(struct master *m, struct site *site, struct master_listener *listeners) {
+    master_close_listeners(m->listeners, m->site->config->listens_n, listeners, site->config->listens_n);
+    m->listeners = listeners;
+    site_free(m->site);
+    m->site = site;
+    m->reloads++;
+}
+
+// The same place in the new house, with its counts; the process that fills it moves over.
+static void move_slots(struct master *m) {
+    struct master_slots old = m->slots;
+    master_make_slots(m->site->config, &m->slots);
+    for (size_t i = 0; i < old.n; i++) {
+        struct master_slot *from = &old.slots[i], *to = NULL;
+        for (size_t k = 0; k < m->slots.n && !to; k++)
+            if (m->slots.slots[k].role == from->role && m->slots.slots[k].instance == from->instance)
+                to = &m->slots.slots[k];
+        if (to)
+            *to = *from;
+        else if (from->child)
+            master_tell_stop(m, from->child);
+    }
+    free(old.slots);
+}
+
+static void replace(struct master *m, struct master_slot *slot) {
+    struct master_child *old = slot->child;
+    if (old && old->started.ns == loop_now(m->loop).ns)
+        return;
+    slot->child = NULL; // it retires
+    slot->deaths = 0;
+    if (old)
+        master_tell_stop(m, old);
+    master_start(m, slot);
+}
+
+static bool any_retires(const struct master *m) {
+    LIST_EACH(at, &m->children) {
+        const struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
+        if (child->state == MASTER_STOPPING && child->role != ROLE_QUEUE)
+            return true;
+    }
+    return false;
+}
+
+static void replace_workers(struct master *m) {
+    for (size_t i = 0; i < m->slots.n; i++)
+        if (m->slots.slots[i].role != ROLE_QUEUE)
+            replace(m, &m->slots.slots[i]);
+    struct mono deadline = loop_in_ms(m->loop, MASTER_RETIRE_MS);
+    while (any_retires(m) && !m->stopping && mono_before(loop_now(m->loop), deadline))
+        master_wait(m, deadline);
+    LIST_EACH(at, &m->children) {
+        struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
+        if (child->state == MASTER_STOPPING && !m->stopping)
+            process_signal(child->process.pid, SIGKILL);
+    }
+}
+
+void master_reload(struct master *m) {
+    struct site *site;
+    struct master_listener *listeners;
+    m->reload = false;
+    notify_systemd("RELOADING=1");
+    buf_reset(&m->reload_mistakes);
+    bool ok = read_new(m, &site, &listeners);
+    if (ok) {
+        take_new(m, site, listeners);
+        journal_event(m->journal, JOURNAL_INFO, "reloaded", JOURNAL_Z("configuration", m->site->path));
+    } else {
+        journal_event(m->journal, JOURNAL_ERROR, "reload-refused",
+                      JOURNAL_STR("reason", buf_slice(&m->reload_mistakes)));
+    }
+    fiber_cond_wake_all(&m->reloaded);
+    fiber_yield(); // the answer leaves by the old control
+    if (ok) {
+        move_slots(m);
+        replace_workers(m);
+        if (!m->stopping)
+            master_end_roles(m, ROLE_BIT(QUEUE), MASTER_GRACE_MS); // master_tend starts the new one at once
+    }
+    notify_systemd("READY=1");
+}
