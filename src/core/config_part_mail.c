@@ -201,7 +201,7 @@ void config_part_tag(struct config_builder *b, const struct config_node *node, c
     // What may stand in an unquoted local-part (RFC 5322 3.2.3) and in no user's name; never a path's separator.
     if (slice_eq(word->text, SLICE("off")))
         b->domain->tag = 0;
-    else if (word->text.n == 1 && slice_find(SLICE("+-=_~#!$%&*^|"), word->text.p[0]) < 13)
+    else if (word->text.n == 1 && word->text.p[0] && strchr("+-=_~#!$%&*^|", word->text.p[0]))
         b->domain->tag = word->text.p[0];
     else
         config_report_word(b->report, word->place, expected, word->text, NULL);
