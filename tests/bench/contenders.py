@@ -8,6 +8,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import socket
 import time
 
@@ -171,7 +172,16 @@ message_size_limit = 50000000
         os.chown(self.directory / 'data', owner.pw_uid, owner.pw_gid)
         (self.directory / 'conf/main.cf').write_text(self.main_cf(work, sink_port))
         (self.directory / 'conf/master.cf').write_text(self.master_cf())
-        run([self.root / 'usr/sbin/postfix', '-c', self.directory / 'conf', 'check'], env=self.environment())
+
+    def stop(self):
+        """The process that was started is a script that waits for the master."""
+        try:
+            master = int((self.directory / 'queue/pid/master.pid').read_text())
+            if self.tree and master in self.tree.pids():
+                os.kill(master, signal.SIGTERM)
+        except (OSError, ValueError):
+            pass
+        super().stop()
 
     def command(self):
         libraries = f'LD_LIBRARY_PATH={self.root}/usr/lib/postfix'
