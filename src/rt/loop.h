@@ -47,6 +47,7 @@ struct loop_fd {
     int fd;
     bool readable, writable, hangup;
     struct fiber *reader, *writer;           // woken when the flag is set; at most one each
+    struct loop_task *write_task;            // set and forgotten when the flag is set
     void (*on_event)(struct loop_fd *watch); // instead, when set; must not suspend
 };
 

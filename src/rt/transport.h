@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/when.h"
 #include "rt/fiber.h"
+#include "rt/loop.h"
 
 enum transport_got { TRANSPORT_SOME, TRANSPORT_AGAIN, TRANSPORT_END, TRANSPORT_FAILED };
 
@@ -19,7 +20,11 @@ struct transport_ops {
     // Waits until a read (write) is worth trying again.
     FIBER_FN bool (*wait_read)(struct transport *t, struct mono deadline, struct err *e);
     FIBER_FN bool (*wait_write)(struct transport *t, struct mono deadline, struct err *e);
-    // Ends and frees it; what was written is still sent where that is possible without waiting.
+    // `task` is set in `loop` once, when a write is worth trying again; for writers that are no fiber. NULL takes it back.
+    void (*notify_write)(struct transport *t, struct loop *loop, struct loop_task *task);
+    // Ends both directions for whoever waits or tries; close is still owed.
+    void (*shutdown)(struct transport *t);
+    // Nobody may be waiting. Ends and frees it; what was written is still sent where that is possible without waiting.
     void (*close)(struct transport *t);
 };
 
@@ -30,5 +35,4 @@ FIBER_FN bool transport_write_all(struct transport *t, struct slice bytes, struc
 void transport_pair(size_t capacity, struct transport **a, struct transport **b);
 
 // Takes the descriptor (a connected, non-blocking stream socket) into the loop. NULL (and errno) when it can't.
-struct loop;
 struct transport *transport_of_fd(struct loop *loop, int fd);
