@@ -1,0 +1,31 @@
+// jail_roles: who may do what. Read a row as: beyond computing, and talking over the descriptors it was given, ...
+#include "rt/jail_roles.h"
+
+static const struct jail_role roles[ROLE_COUNT] = {
+    // ... it does whatever root may, but gains nothing by executing programs: it parses no network byte
+    [ROLE_MASTER] = {.filtered = false},
+    // ... it accepts. The keys it needs were read before
+    [ROLE_SMTPD] = {.filtered = true, .calls = JAIL_ACCEPT},
+    // ... it works in its state directory
+    [ROLE_QUEUE] = {.filtered = true,
+                    .calls = JAIL_READ_FILES | JAIL_WRITE_FILES,
+                    .access = JAIL_READ | JAIL_WRITE,
+                    .owns_elsewhere = true},
+    // ... it connects
+    [ROLE_RELAY] = {.filtered = true, .calls = JAIL_CONNECT_TCP},
+    // ... it works below the mail roots
+    [ROLE_DELIVER] = {.filtered = true,
+                      .calls = JAIL_READ_FILES | JAIL_WRITE_FILES,
+                      .access = JAIL_READ | JAIL_WRITE,
+                      .owns_elsewhere = true},
+    // ... nothing
+    [ROLE_INJECT] = {.filtered = true},
+    // ... it asks name servers over UDP and TCP, and reads trust anchors and the system's list of resolvers
+    [ROLE_RESOLVER] = {.filtered = true, .calls = JAIL_CONNECT_TCP | JAIL_UDP | JAIL_READ_FILES, .access = JAIL_READ},
+    // ... it reads the tables
+    [ROLE_LOOKUP] = {.filtered = true, .calls = JAIL_READ_FILES, .access = JAIL_READ, .owns_elsewhere = true},
+    // ... it accepts on the control socket and the HTTP port
+    [ROLE_CONTROL] = {.filtered = true, .calls = JAIL_ACCEPT},
+};
+
+const struct jail_role *jail_role(enum role role) { return &roles[role]; }
