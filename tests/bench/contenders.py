@@ -36,6 +36,7 @@ def wait_for_greeting(port, tree, seconds=30):
 class Contender:
     name = '?'
     crowd = 2000  # idle sessions to open
+    speaks_tls = True
 
     def __init__(self):
         self.directory = WORK / 'run' / self.name
@@ -46,10 +47,11 @@ class Contender:
         """Why it can't run here, or None."""
         return None
 
-    def prepare(self, work, sink_port):
+    def prepare(self, work, sink_port, certificate=None):
+        """`certificate` is None or the paths of a certificate and its key."""
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
-        self.configure(work, sink_port)
+        self.configure(work, sink_port, certificate)
 
     def start(self):
         with open(self.directory / 'output', 'w') as output:
@@ -71,8 +73,9 @@ class Contender:
 
 class Limit(Contender):
     name = 'limit'
+    speaks_tls = False
 
-    def configure(self, work, sink_port):
+    def configure(self, work, sink_port, certificate):
         self.relay = ['--relay', sink_port] if work == RELAY else []
 
     def command(self):
@@ -81,12 +84,10 @@ class Limit(Contender):
 
 class Posthouse(Contender):
     name = 'posthouse'
+    binary = None  # path
 
-    def __init__(self, binary):
-        super().__init__()
-        self.binary = binary
-
-    def configure(self, work, sink_port):
+    def configure(self, work, sink_port, certificate):
+        tls = f'tls certificate {certificate[0]} key {certificate[1]}\n' if certificate else ''
         route = 'hold' if work == HOLD else f'via 127.0.0.1:{sink_port}'
         (self.directory / 'posthouse.conf').write_text(f'''version 1
 hostname mx.bench.example
@@ -95,7 +96,7 @@ listen mx 127.0.0.1:{self.port}
 tls out never
 relay from 127.0.0.0/8
 route * {route}
-''')
+{tls}''')
 
     def command(self):
         return [self.binary, 'run', '-c', self.directory / 'posthouse.conf']
@@ -123,9 +124,10 @@ class Postfix(Contender):
             return f'{WORK} can only be reached by root'
         return None
 
-    def main_cf(self, work, sink_port):
+    def main_cf(self, work, sink_port, certificate):
         d, root = self.directory, self.root
         hold = 'smtpd_client_restrictions = static:HOLD\n' if work == HOLD else ''
+        tls = f'smtpd_tls_chain_files = {certificate[1]}, {certificate[0]}\n' if certificate else ''
         return f'''compatibility_level = 3.6
 myhostname = mx.bench.example
 mydestination =
@@ -147,13 +149,13 @@ data_directory = {d}/data
 maillog_file = {d}/log/mail.log
 maillog_file_prefixes = {d}/log
 import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C LD_LIBRARY_PATH
-smtpd_tls_security_level = none
+smtpd_tls_security_level = {'may' if certificate else 'none'}
 smtp_tls_security_level = none
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_recipient_restrictions = permit_mynetworks, reject
 smtp_connection_cache_destinations = [127.0.0.1]:{sink_port}
 message_size_limit = 50000000
-{hold}'''
+{hold}{tls}'''
 
     def master_cf(self):
         text = (self.root / 'usr/share/postfix/master.cf.dist').read_text()
@@ -165,12 +167,12 @@ message_size_limit = 50000000
     def environment(self):
         return {**os.environ, 'LD_LIBRARY_PATH': f'{self.root}/usr/lib/postfix'}
 
-    def configure(self, work, sink_port):
+    def configure(self, work, sink_port, certificate):
         owner = pwd.getpwnam(self.owner)
         for name in ('conf', 'queue', 'data', 'log'):
             (self.directory / name).mkdir()
         os.chown(self.directory / 'data', owner.pw_uid, owner.pw_gid)
-        (self.directory / 'conf/main.cf').write_text(self.main_cf(work, sink_port))
+        (self.directory / 'conf/main.cf').write_text(self.main_cf(work, sink_port, certificate))
         (self.directory / 'conf/master.cf').write_text(self.master_cf())
 
     def stop(self):

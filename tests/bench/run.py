@@ -17,7 +17,7 @@ import report
 from contenders import HOLD, RELAY, Limit, Postfix, Posthouse
 from disk import AT, Disk
 from meter import Tree
-from tools import BIN, ROOT, WORK, BenchError, build_programs, build_release, find_binary, free_port, say
+from tools import BIN, ROOT, WORK, BenchError, build_programs, build_release, find_binary, free_port, make_certificate, say
 
 STALL = 20  # seconds without a message after which a relay is taken for stuck
 
@@ -26,6 +26,7 @@ class Workload:
     def __init__(self, name, title, goal, work, connections, size, blast=(), usual=True):
         self.name, self.title, self.goal, self.work = name, title, goal, work
         self.connections, self.size, self.blast, self.usual = connections, size, list(blast), usual
+        self.tls = '--starttls' in blast
 
 
 WORKLOADS = [
@@ -42,6 +43,8 @@ WORKLOADS = [
              ['--per-connection', '1'], usual=False),
     Workload('relay-new-4k', 'relay, a connection for each message taken, 50 at once, 4 KiB', None, RELAY, 50, 4096,
              ['--per-connection', '1'], usual=False),
+    Workload('tls-new-4k', 'accept over STARTTLS, a full handshake for each message, 50 at once, 4 KiB', None, HOLD, 50,
+             4096, ['--starttls', '--per-connection', '1'], usual=False),
 ]
 
 
@@ -145,7 +148,7 @@ def measure_crowd(contender, crowd):
 def measure(contender, workload, options):
     sink = Sink(WORK) if workload.work == RELAY else None
     try:
-        contender.prepare(workload.work, sink.port if sink else 9)
+        contender.prepare(workload.work, sink.port if sink else 9, make_certificate() if workload.tls else None)
         contender.start()
         if workload.goal == 'idle':
             return measure_crowd(contender, min(contender.crowd, options.crowd))
@@ -171,6 +174,8 @@ def take_samples(makers, workloads, options):
     for workload in workloads:
         for number in range(1, options.runs + 1):
             for make in makers:
+                if workload.tls and not make.speaks_tls:
+                    continue
                 try:
                     samples.append(one_sample(make, workload, number, options))
                 except BenchError as e:
@@ -184,8 +189,8 @@ def contenders(options):
     for name in options.contenders.split(','):
         if name == 'posthouse':
             try:
-                binary = pathlib.Path(options.binary) if options.binary else build_release()
-                makers.append(lambda: Posthouse(binary))
+                Posthouse.binary = pathlib.Path(options.binary) if options.binary else build_release()
+                makers.append(Posthouse)
             except BenchError as e:
                 notes.append(f'posthouse is left out: {e}')
         elif name in ('postfix', 'limit'):
@@ -250,13 +255,13 @@ def bench(options):
     return 1 if failures or (options.enforce and missed) else 0
 
 
-def smoke_steps(binary):
+def smoke_steps():
     """(name, function) for each thing that a bench needs from Posthouse, with tiny counts."""
     accept = Workload('', '', 'accept', HOLD, 5, 10240)
     relay = Workload('', '', 'relay', RELAY, 5, 10240)
 
     def mail(workload):
-        contender, sink = Posthouse(binary), Sink(WORK) if workload.work == RELAY else None
+        contender, sink = Posthouse(), Sink(WORK) if workload.work == RELAY else None
         try:
             contender.prepare(workload.work, sink.port if sink else 9)
             contender.start()
@@ -269,7 +274,7 @@ def smoke_steps(binary):
                 sink.stop()
 
     def crowd():
-        contender = Posthouse(binary)
+        contender = Posthouse()
         try:
             contender.prepare(HOLD, 9)
             contender.start()
@@ -284,9 +289,9 @@ def smoke_steps(binary):
 def smoke(options):
     """TAP, for the test runner: does benching work at all? Figures are of no interest here."""
     build_programs()
-    binary = pathlib.Path(options.binary) if options.binary else find_binary(ROOT / 'build')
+    Posthouse.binary = pathlib.Path(options.binary) if options.binary else find_binary(ROOT / 'build')
     WORK.mkdir(parents=True, exist_ok=True)
-    steps, failed = smoke_steps(binary), 0
+    steps, failed = smoke_steps(), 0
     print(f'1..{len(steps)}')
     for number, (name, step) in enumerate(steps, 1):
         try:

@@ -67,3 +67,14 @@ def free_port():
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         return s.getsockname()[1]
+
+
+def make_certificate():
+    """Paths of a self-signed P-256 certificate and its key, made once."""
+    certificate, key = WORK / 'tls' / 'certificate.pem', WORK / 'tls' / 'key.pem'
+    if not (certificate.exists() and key.exists()):
+        key.parent.mkdir(parents=True, exist_ok=True)
+        run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', 3650,
+             '-subj', '/CN=mx.bench.example', '-keyout', key, '-out', certificate])
+        key.chmod(0o600)
+    return certificate, key
