@@ -65,7 +65,7 @@ static void add_why(struct buf *b, const struct dsn *d, const struct dsn_recipie
                  "It could not be delivered for %s. The last attempt: ", duration(d->now.ms - d->arrived.ms, text));
     if (r->remote.n) {
         dsn_text_add(&why, r->remote, NAME_MAX_SHOWN, true);
-        buf_add_str(&why, " said: ");
+        buf_add_str(&why, r->smtp ? " said: " : ": ");
     }
     if (r->smtp)
         buf_addf(&why, "%03u ", r->smtp % 1000);

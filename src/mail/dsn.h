@@ -10,7 +10,7 @@ struct dsn_recipient {
     unsigned smtp;         // the reply's code, 0 where no server answered
     uint16_t enhanced[3];  // RFC 3463; a class other than 5 is written as 5
     struct slice reason;   // the remote's words or ours
-    struct slice remote;   // "host[ip]:port" whose words they are; empty for ours
+    struct slice remote;   // "host[ip]:port" that was tried last, whose words they are where `smtp` is set
     bool expired;          // given up since it took too long
 };
 
