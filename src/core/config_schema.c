@@ -60,7 +60,7 @@ const struct config_directive config_schema[] = {
             "keeps mail until it is released by posthouse queue retry."},
     {"", "content line-ends", "refuse|repair", CONFIG_CHOICE, .fallback = "refuse", AT(line_ends),
      .choices = line_end_words,
-     .doc = "What becomes of content with a bare CR or LF: refused with 550 5.6.0, or repaired to CRLF. In neither "
+     .doc = "What becomes of content with a bare CR or LF: refused with 554 5.6.0, or repaired to CRLF. In neither "
             "case does it end the message."},
     {"", "resolver", "system | recursive | forward ADDRESS[:PORT] ...", .build = config_part_resolver,
      .fallback = "system",

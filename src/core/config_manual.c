@@ -1,0 +1,104 @@
+// config_manual: writes mdoc(7): a list of directives, and in each block's entry a list of its settings.
+#include "core/config_manual.h"
+
+#include "core/config_schema.h"
+#include "core/config_value.h"
+
+// A character that mdoc would take for its own stands behind \&.
+static void add_text(struct buf *out, struct slice text) {
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\\')
+            buf_add_str(out, "\\e");
+        else if (text.p[i] == '"')
+            buf_add_str(out, "\\(dq");
+        else
+            buf_add_char(out, text.p[i]);
+    }
+}
+
+enum look { LOOK_ARGUMENT, LOOK_WORD, LOOK_OTHER };
+
+static enum look look_of(char c) {
+    if (c >= 'A' && c <= 'Z')
+        return LOOK_ARGUMENT;
+    return (c >= 'a' && c <= 'z') || c == '-' ? LOOK_WORD : LOOK_OTHER;
+}
+
+// "mx|http ADDRESS:PORT": words to type are Cm, words to replace are Ar, the rest is as it stands.
+static void add_syntax(struct buf *out, struct slice syntax) {
+    static const char *const macros[] = {[LOOK_ARGUMENT] = " Ar ", [LOOK_WORD] = " Cm ", [LOOK_OTHER] = " No "};
+    struct slice word;
+    while (syntax.n) {
+        slice_cut(syntax, ' ', &word, &syntax);
+        for (size_t i = 0, end; i < word.n; i = end) {
+            enum look look = look_of(word.p[i]);
+            for (end = i; end < word.n && look_of(word.p[end]) == look;)
+                end++;
+            buf_add_str(out, i ? " Ns" : "");
+            buf_add_str(out, macros[look]);
+            buf_add_str(out, look == LOOK_OTHER ? "\\&" : "");
+            add_text(out, slice_of(word.p + i, end - i));
+        }
+    }
+    buf_add_char(out, '\n');
+}
+
+// A sentence a line, as mdoc wants it.
+static void add_sentences(struct buf *out, const char *doc) {
+    for (const char *at = doc; *at; at++) {
+        if (at[0] == ' ' && at > doc && at[-1] == '.' && at[1] >= 'A' && at[1] <= 'Z')
+            buf_add_char(out, '\n');
+        else
+            add_text(out, slice_of(at, 1));
+    }
+    buf_add_char(out, '\n');
+}
+
+static void add_facts(struct buf *out, const struct config_directive *d) {
+    bool bounded = config_schema_arity(d) > 0 && d->type != CONFIG_CHOICE && d->type != CONFIG_SWITCH &&
+                   d->type != CONFIG_PATH && d->least != d->most;
+    if (d->fallback) {
+        buf_add_str(out, "The default is\n.Ql ");
+        add_text(out, slice_str(d->fallback));
+        buf_add_str(out, bounded ? " ;\n" : " .\n");
+    }
+    if (bounded) {
+        buf_add_str(out, "from ");
+        config_value_write(out, d, d->least);
+        buf_add_str(out, " to ");
+        config_value_write(out, d, d->most);
+        buf_add_str(out, ".\n");
+    }
+    if (d->reply)
+        buf_addf(out, "The reply past it is\n.Ql %s .\n", d->reply);
+}
+
+static bool has_settings(const char *block) {
+    for (size_t i = 0; i < config_schema_n; i++)
+        if (strcmp(config_schema[i].block, block) == 0)
+            return true;
+    return false;
+}
+
+static void add_list(struct buf *out, const char *block) {
+    buf_add_str(out, *block ? ".Bl -tag -width Ds -compact\n" : ".Bl -tag -width Ds\n");
+    for (size_t i = 0; i < config_schema_n; i++) {
+        const struct config_directive *d = &config_schema[i];
+        if (strcmp(d->block, block) != 0)
+            continue;
+        buf_addf(out, ".It Ic %s", d->name);
+        add_syntax(out, slice_str(d->syntax));
+        add_sentences(out, d->doc);
+        add_facts(out, d);
+        if (!*block && has_settings(d->name)) {
+            buf_add_str(out, ".Pp\n");
+            add_list(out, d->name); // one level: no block's setting is a block
+        }
+    }
+    buf_add_str(out, ".El\n");
+}
+
+bool config_manual_write(struct buf *out) {
+    add_list(out, "");
+    return !out->failed;
+}
