@@ -1,0 +1,149 @@
+// smtpd_content: decoding, checking and handing on.
+#include "svc/smtpd/smtpd_content.h"
+
+#include "core/queue_id.h"
+#include "mail/received.h"
+#include "rt/loop.h"
+#include "svc/smtpd/smtpd_session.h"
+
+void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
+    struct smtpd_backend *backend = s->shared->backend;
+    const struct config *config = s->shared->config;
+    struct smtpd_transaction *t = s->transaction;
+    *c = (struct smtpd_content){.begun = true, .held = {.max = SMTPD_CONTENT_HELD}};
+    c->body.mode = config->line_ends == CONFIG_LINES_REPAIR ? SMTP_BODY_REPAIR : SMTP_BODY_REFUSE;
+    c->queue_id = backend->ops->queue_id(backend);
+    t->envelope.arrived = backend->ops->now(backend);
+    char id[QUEUE_ID_TEXT];
+    queue_id_print(c->queue_id, id);
+    struct received field = {
+        .helo = buf_slice(&s->helo),
+        .client = s->client,
+        .hostname = config->hostname,
+        .queue_id = slice_of(id, sizeof id),
+        .recipient = t->accepted == 1 ? t->for_whom : SLICE_EMPTY,
+        .esmtp = s->esmtp,
+        .tls = s->tls,
+        .utf8 = (t->envelope.flags & ENVELOPE_SMTPUTF8) != 0,
+        .when = t->envelope.arrived,
+    };
+    received_add(&c->held, &field);
+}
+
+static void give_up_slot(struct smtpd_content *c, struct smtpd_session *s) {
+    if (c->slot)
+        s->shared->backend->ops->give_up(s->shared->backend, c->slot);
+    c->slot = NULL;
+}
+
+// The first reason counts. From here on nothing is kept, but the end is still looked for.
+static void refuse(struct smtpd_content *c, struct smtpd_session *s, const struct err *why) {
+    if (c->refused)
+        return;
+    c->refused = true;
+    c->why = *why;
+    c->body.mode = SMTP_BODY_DISCARD;
+    buf_done(&c->held);
+    give_up_slot(c, s);
+}
+
+static bool within_limits(const struct smtpd_content *c, const struct smtpd_session *s, struct err *e) {
+    const struct config_limits *limits = &s->shared->config->limits;
+    if (c->body.size > limits->message_size)
+        return err_smtp(e, 552, "5.3.4", "the message is larger than %llu bytes",
+                        (unsigned long long)limits->message_size);
+    if (c->header.bytes > limits->header_size)
+        return err_smtp(e, 552, "5.3.4", "the header is larger than %u bytes", limits->header_size);
+    if (c->header.received > limits->hops)
+        return err_smtp(e, 554, "5.4.6", "too many hops (%u Received fields): this is a mail loop", limits->hops);
+    if (s->shared->config->line_ends == CONFIG_LINES_REFUSE && c->body.bare_lf)
+        return err_smtp(e, 554, "5.6.0", "the content has a bare LF; lines must end in CRLF");
+    if (s->shared->config->line_ends == CONFIG_LINES_REFUSE && c->body.bare_cr)
+        return err_smtp(e, 554, "5.6.0", "the content has a bare CR; lines must end in CRLF");
+    return !c->held.failed || err_smtp(e, 451, "4.3.0", "out of memory for the message");
+}
+
+static bool send_piece(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_backend *backend = s->shared->backend;
+    if (!c->slot && !backend->ops->open(backend, &c->slot, e))
+        return false;
+    while (c->held.n >= MESSAGE_INLINE_MAX) {
+        if (!backend->ops->piece(backend, c->slot, slice_upto(buf_slice(&c->held), MESSAGE_INLINE_MAX), e))
+            return false;
+        buf_drop(&c->held, MESSAGE_INLINE_MAX);
+    }
+    return true;
+}
+
+// What was decoded since `before` bytes were held.
+static void check(struct smtpd_content *c, struct smtpd_session *s, size_t before) {
+    struct err e;
+    if (c->refused)
+        return;
+    header_scan_feed(&c->header, slice_from(buf_slice(&c->held), before));
+    if (!within_limits(c, s, &e) || (c->held.n >= 2 * MESSAGE_INLINE_MAX && !send_piece(c, s, &e)))
+        refuse(c, s, &e);
+}
+
+bool smtpd_content_read_data(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    int64_t timeout_ms = s->shared->config->timeouts.data_block;
+    while (!c->body.done) {
+        struct slice view;
+        size_t consumed = 0, before = c->held.n;
+        if (!stream_peek(&s->stream, loop_in_ms(fiber_loop(), timeout_ms), &view, e))
+            return err_while(e, "receiving content");
+        smtp_body_feed(&c->body, view, &c->held, &consumed);
+        stream_consume(&s->stream, consumed);
+        check(c, s, before);
+    }
+    return true;
+}
+
+bool smtpd_content_read_chunk(struct smtpd_content *c, struct smtpd_session *s, uint64_t n, bool last,
+                              struct err *e) {
+    int64_t timeout_ms = s->shared->config->timeouts.data_block;
+    while (n) {
+        struct slice view;
+        size_t before = c->held.n;
+        if (!stream_peek(&s->stream, loop_in_ms(fiber_loop(), timeout_ms), &view, e))
+            return err_while(e, "receiving a chunk");
+        view = slice_upto(view, n < view.n ? (size_t)n : view.n);
+        smtp_body_chunk(&c->body, view, &c->held);
+        stream_consume(&s->stream, view.n);
+        n -= view.n;
+        check(c, s, before);
+    }
+    if (last) {
+        size_t before = c->held.n;
+        smtp_body_chunks_end(&c->body, &c->held);
+        check(c, s, before);
+    }
+    return true;
+}
+
+bool smtpd_content_submit(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_backend *backend = s->shared->backend;
+    struct err why;
+    if (!c->refused && c->held.n > MESSAGE_INLINE_MAX && !send_piece(c, s, &why))
+        refuse(c, s, &why);
+    if (c->refused) {
+        *e = c->why;
+        return false;
+    }
+    struct message_submit m = {
+        .queue_id = c->queue_id,
+        .envelope = s->transaction->envelope,
+        .content = buf_slice(&c->held),
+    };
+    struct smtpd_slot *slot = c->slot;
+    c->slot = NULL;
+    return backend->ops->submit(backend, &m, slot, e);
+}
+
+void smtpd_content_done(struct smtpd_content *c, struct smtpd_session *s) {
+    if (!c->begun)
+        return;
+    give_up_slot(c, s);
+    buf_done(&c->held);
+    c->begun = false;
+}

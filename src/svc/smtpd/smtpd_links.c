@@ -1,0 +1,142 @@
+// smtpd_links: requests to lookup and queue, and their answers as values.
+#include "svc/smtpd/smtpd_links.h"
+
+#include "base/mem.h"
+#include "core/queue_id.h"
+
+#include <stdlib.h>
+
+enum {
+    LOOKUP_MS = 30 * MS_SECOND,
+    QUEUE_THERE_MS = 10 * MS_SECOND, // for a queue that is just being started again
+    QUEUE_MS = 5 * MS_MINUTE,        // for a slow disk; a client waits ten minutes (RFC 5321 4.5.3.2.6)
+    HEAD_MAX = 4 * 1024 * 1024,
+    REPLY_MAX = 4 * 1024 * 1024,
+};
+
+static struct smtpd_links *of(struct smtpd_backend *b) { return LIST_ENTRY(b, struct smtpd_links, backend); }
+
+static bool busy(struct err *e) {
+    if (e->kind == ERR_CANCELLED)
+        return false;
+    return err_smtp(e, 451, "4.3.0", "the server is busy, please try again later");
+}
+
+static bool expand(struct smtpd_backend *b, struct slice address, struct arena *arena,
+                   struct message_expand_reply *out, struct err *e) {
+    struct smtpd_links *l = of(b);
+    struct buf reply BUF_AUTO = {.max = REPLY_MAX};
+    struct mono deadline = loop_in_ms(l->world->loop, LOOKUP_MS);
+    enum link_type type;
+    if (!peer_call(&l->lookup, LINK_EXPAND, address, deadline, &type, &reply, e))
+        return busy(e);
+    struct slice kept = arena_dup(arena, buf_slice(&reply));
+    if (type != LINK_EXPAND_REPLY || !kept.p || !message_expand_reply_unpack(kept, arena, out))
+        return busy(e);
+    return true;
+}
+
+// A slot lives on the link where it was opened: a queue that starts anew knows nothing of it.
+struct smtpd_slot {
+    struct peer_link *link;
+    uint32_t number;
+};
+
+static bool understand(struct slice payload, uint32_t *slot, struct err *e) {
+    struct message_submit_reply answer;
+    if (!message_submit_reply_unpack(payload, &answer))
+        return busy(e);
+    if (!answer.ok)
+        return err_smtp(e, answer.smtp ? answer.smtp : 451, answer.smtp == 452 ? "4.3.1" : "4.3.0", "%.*s",
+                        SLICE_ARG(answer.text));
+    if (slot)
+        *slot = answer.slot;
+    return true;
+}
+
+// One request, asked once: a link that breaks before the answer leaves it open whether the message was kept, and the
+// client, who asks again, may make it two (RFC 1047).
+static bool ask_queue(struct smtpd_links *l, struct peer_link *link, enum link_type type, const struct slice parts[2],
+                      uint32_t *slot, struct err *e) {
+    struct buf reply BUF_AUTO = {.max = REPLY_MAX};
+    enum link_type reply_type;
+    struct mono deadline = loop_in_ms(l->world->loop, QUEUE_MS);
+    return link_call(link->link, type, parts, 2, deadline, &reply_type, &reply, e)
+               ? understand(buf_slice(&reply), slot, e)
+               : busy(e);
+}
+
+static struct peer_link *queue_link(struct smtpd_links *l, struct err *e) {
+    struct peer_link *link = peer_wait(&l->queue, loop_in_ms(l->world->loop, QUEUE_THERE_MS), e);
+    if (!link)
+        busy(e);
+    return link;
+}
+
+static void free_slot(struct smtpd_slot *slot) {
+    if (slot)
+        peer_drop(slot->link);
+    free(slot);
+}
+
+static bool submit(struct smtpd_backend *b, struct message_submit *m, struct smtpd_slot *slot, struct err *e) {
+    struct buf head BUF_AUTO = {.max = HEAD_MAX};
+    struct smtpd_links *l = of(b);
+    struct peer_link *link = slot ? peer_hold(slot->link) : queue_link(l, e);
+    bool done = false;
+    m->slot = slot ? slot->number : 0;
+    if (link && !message_submit_pack_head(&head, m))
+        err_smtp(e, 452, "4.5.3", "too many recipients for one transaction");
+    else if (link)
+        done = ask_queue(l, link, LINK_SUBMIT, (struct slice[]){buf_slice(&head), m->content}, NULL, e);
+    peer_drop(link);
+    free_slot(slot);
+    return done;
+}
+
+static bool open_slot(struct smtpd_backend *b, struct smtpd_slot **slot, struct err *e) {
+    struct smtpd_links *l = of(b);
+    struct peer_link *link = queue_link(l, e);
+    uint32_t number;
+    if (!link)
+        return false;
+    if (!ask_queue(l, link, LINK_SUBMIT_OPEN, (struct slice[]){SLICE_EMPTY, SLICE_EMPTY}, &number, e)) {
+        peer_drop(link);
+        return false;
+    }
+    *slot = MEM_NEW(struct smtpd_slot);
+    **slot = (struct smtpd_slot){.link = link, .number = number};
+    return true;
+}
+
+static bool piece(struct smtpd_backend *b, struct smtpd_slot *slot, struct slice bytes, struct err *e) {
+    struct buf head BUF_AUTO = {.max = 64};
+    message_piece_pack_head(&head, slot->number);
+    return ask_queue(of(b), slot->link, LINK_SUBMIT_PIECE, (struct slice[]){buf_slice(&head), bytes}, NULL, e);
+}
+
+static void give_up(struct smtpd_backend *b, struct smtpd_slot *slot) {
+    struct buf head BUF_AUTO = {.max = 64};
+    (void)b;
+    message_piece_pack_head(&head, slot->number);
+    link_send1(slot->link->link, LINK_SUBMIT_ABORT, 0, buf_slice(&head));
+    free_slot(slot);
+}
+
+static uint64_t queue_id(struct smtpd_backend *b) {
+    struct smtpd_links *l = of(b);
+    return queue_id_make(world_wall(l->world), l->ids++);
+}
+
+static struct wall now(struct smtpd_backend *b) { return world_wall(of(b)->world); }
+
+static const struct smtpd_backend_ops ops = {expand, submit, open_slot, piece, give_up, queue_id, now};
+
+void smtpd_links_init(struct smtpd_links *l, struct world *w, struct fiber_group *group,
+                      void (*handle)(void *service, struct peer_link *from, const struct link_frame *frame),
+                      void *service) {
+    *l = (struct smtpd_links){.backend = {&ops}, .world = w};
+    l->queue = (struct peer){.group = group, .handle = handle, .service = service};
+    l->lookup = (struct peer){.group = group, .handle = handle, .service = service};
+    world_random(w, &l->ids, sizeof l->ids);
+}
