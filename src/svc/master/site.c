@@ -92,7 +92,7 @@ static bool tables_are_readable(const struct site *s, struct buf *mistakes) {
     return ok;
 }
 
-bool site_load(const char *path, struct site **out, struct buf *mistakes) {
+bool site_read(const char *path, struct site **out, struct buf *mistakes) {
     struct site *s = MEM_NEW(struct site);
     s->text.max = SITE_TEXT_MAX;
     s->certificate.max = s->key.max = SITE_CREDENTIAL_MAX;
@@ -100,6 +100,14 @@ bool site_load(const char *path, struct site **out, struct buf *mistakes) {
         site_free(s);
         return false;
     }
+    *out = s;
+    return true;
+}
+
+bool site_load(const char *path, struct site **out, struct buf *mistakes) {
+    struct site *s;
+    if (!site_read(path, &s, mistakes))
+        return false;
     bool tls = read_credentials(s, mistakes), tables = tables_are_readable(s, mistakes);
     if (!tls || !tables) {
         site_free(s);

@@ -17,6 +17,9 @@ enum { SITE_TEXT_MAX = 1024 * 1024, SITE_CREDENTIAL_MAX = 64 * 1024, SITE_MISTAK
 // On failure `mistakes` gets one line or more for people, each "FILE:LINE:COL: what is wrong" or "FILE: ..."; its
 // `max` should be SITE_MISTAKES_MAX.
 MUST_CHECK bool site_load(const char *path, struct site **out, struct buf *mistakes);
+
+// Only the configuration itself: for who wants to know where a server's control socket is, and may not read its key.
+MUST_CHECK bool site_read(const char *path, struct site **out, struct buf *mistakes);
 void site_free(struct site *s); // takes NULL
 
 // "FILE:LINE" of a place in its text, as a pointer into `to`.

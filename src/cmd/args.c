@@ -1,0 +1,58 @@
+// args: options by getopt_long.
+#include "cmd/args.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+bool args_parse(int argc, char **argv, struct args *out) {
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"control", required_argument, NULL, 'C'},
+        {"domain", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {"all", no_argument, NULL, 'a'},
+        {"effective", no_argument, NULL, 'e'},    {NULL, 0, NULL, 0},
+    };
+    struct args a = {.program = "posthouse", .config = ARGS_CONFIG};
+    int option;
+    optind = 1;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "c:jh", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            a.config = optarg;
+            break;
+        case 'C':
+            a.control = optarg;
+            break;
+        case 'd':
+            a.domain = optarg;
+            break;
+        case 'j':
+            a.json = true;
+            break;
+        case 'h':
+            a.help = true;
+            break;
+        case 'a':
+            a.all = true;
+            break;
+        case 'e':
+            a.effective = true;
+            break;
+        default:
+            fprintf(stderr, "%s: an unknown option, or one without its value: %s; see: %s --help\n", a.program,
+                    argv[optind - 1], a.program);
+            return false;
+        }
+    }
+    a.words_n = argc - optind;
+    a.words = calloc((size_t)a.words_n + 1, sizeof *a.words);
+    if (!a.words)
+        abort();
+    for (int i = 0; i < a.words_n; i++)
+        a.words[i] = argv[optind + i];
+    *out = a;
+    return true;
+}
+
+void args_done(struct args *a) { free(a->words); }

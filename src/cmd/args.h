@@ -1,0 +1,20 @@
+// args: the command line as a value.
+#pragma once
+
+#include <stdbool.h>
+
+#define ARGS_CONFIG "/etc/posthouse/posthouse.conf"
+
+struct args {
+    const char *program; // for messages
+    const char *config;  // -c FILE
+    const char *control; // --control PATH: where the server listens, without reading a configuration
+    const char *domain;  // --domain D
+    bool json, help, all, effective;
+    const char **words; // what is no option; NULL-terminated
+    int words_n;
+};
+
+// Options may stand anywhere. False after a line on standard error: exit with EX_USAGE.
+bool args_parse(int argc, char **argv, struct args *out);
+void args_done(struct args *a);

@@ -1,0 +1,101 @@
+// ask: the client side of the control socket, blocking.
+#include "cmd/ask.h"
+
+#include "svc/master/site.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { ANSWER_SECONDS = 75 }; // more than a reload may take
+
+static bool socket_path(const struct args *a, struct sockaddr_un *to, int *exit_code) {
+    struct site *site = NULL;
+    struct buf mistakes = {.max = SITE_MISTAKES_MAX};
+    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    *exit_code = EX_CONFIG;
+    if (!a->control && !site_read(a->config, &site, &mistakes)) {
+        fprintf(stderr, "%.*s", SLICE_ARG(buf_slice(&mistakes)));
+        buf_done(&mistakes);
+        return false;
+    }
+    struct slice path = a->control ? slice_str(a->control) : site->config->control;
+    bool fits = path.n < sizeof to->sun_path;
+    if (fits)
+        memcpy(to->sun_path, path.p, path.n);
+    else
+        fprintf(stderr, "%s: the control socket's path is too long: %.*s\n", a->program, SLICE_ARG(path));
+    site_free(site);
+    return fits;
+}
+
+static int no_server(const struct args *a, const struct sockaddr_un *at, int sys) {
+    if (sys == EACCES || sys == EPERM)
+        fprintf(stderr, "%s: not allowed to use %s: run this as the user that started the server, or as root\n",
+                a->program, at->sun_path);
+    else
+        fprintf(stderr, "%s: no server answers on %s (%s): is it running? start it with: posthouse run -c %s\n",
+                a->program, at->sun_path, strerror(sys), a->config);
+    return sys == EACCES || sys == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
+}
+
+static FILE *open_server(const struct args *a, int *exit_code) {
+    struct sockaddr_un at;
+    if (!socket_path(a, &at, exit_code))
+        return NULL;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) < 0) {
+        *exit_code = no_server(a, &at, errno);
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    return fdopen(fd, "r+");
+}
+
+// The last line says how it went.
+static int judge(const struct args *a, const char *line) {
+    json_t *answer = json_loads(line, 0, NULL);
+    bool ok = json_is_true(json_object_get(answer, "ok"));
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    json_int_t code = json_integer_value(json_object_get(answer, "exit"));
+    if (!ok)
+        fprintf(stderr, "%s: %s\n", a->program, error ? error : "the server broke off its answer");
+    json_decref(answer);
+    return ok ? EX_OK : code > 0 && code < 256 ? (int)code : EX_TEMPFAIL;
+}
+
+static bool is_last(const char *line) { return !strncmp(line, "{\"ok\":", 6); }
+
+int ask_server(const struct args *a, const char *request, void (*each)(void *arg, char *line, size_t n), void *arg,
+               char **last) {
+    int code = EX_UNAVAILABLE;
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n;
+    FILE *server = open_server(a, &code);
+    if (!server)
+        return code;
+    fprintf(server, "%s\n", request);
+    fflush(server);
+    while ((n = getline(&line, &size, server)) > 0 && !is_last(line))
+        if (each)
+            each(arg, line, (size_t)n);
+    code = judge(a, n > 0 ? line : "");
+    fclose(server);
+    if (last && code == EX_OK)
+        *last = line;
+    else
+        free(line);
+    return code;
+}

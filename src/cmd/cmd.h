@@ -1,0 +1,16 @@
+// cmd: the sub-commands of posthouse. Each gives an exit code of sysexits.h.
+#pragma once
+
+#include "cmd/args.h"
+
+int cmd_run(const struct args *a);
+int cmd_check(const struct args *a);
+int cmd_config(const struct args *a);
+int cmd_status(const struct args *a);
+int cmd_queue(const struct args *a); // words[0]: list, show, retry, delete
+int cmd_stop(const struct args *a);
+int cmd_reload(const struct args *a);
+int cmd_version(const struct args *a);
+
+// For whoever mistypes: a line with the nearest of `known` (NULL-terminated); gives EX_USAGE.
+int cmd_unknown(const struct args *a, const char *what, const char *word, const char *const *known);

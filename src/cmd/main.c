@@ -1,0 +1,143 @@
+// main: posthouse, its sub-commands, and the names it may be called by.
+#include "cmd/cmd.h"
+#include "cmd/role_main.h"
+#include "core/config_near.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(const struct args *a);
+    const char *what, *help;
+} commands[] = {
+    {"run", cmd_run, "start the server in the foreground",
+     "usage: posthouse run [-c FILE]\n"
+     "\n"
+     "Starts the server and stays in the foreground until SIGINT, SIGTERM or `posthouse stop`. SIGHUP reloads.\n"
+     "Events go to standard error. Exits with 78 for a mistake in the configuration, 69 when it can't start.\n"
+     "\n"
+     "  posthouse run -c run/posthouse.conf\n"},
+    {"check", cmd_check, "look for mistakes in the configuration",
+     "usage: posthouse check [-c FILE] [--json]\n"
+     "\n"
+     "Reads the configuration and the files it names, prints every mistake as FILE:LINE:COL: what is wrong, and\n"
+     "exits with 78 when there is one. Needs no running server and changes nothing.\n"
+     "\n"
+     "  posthouse check -c run/posthouse.conf && posthouse reload -c run/posthouse.conf\n"},
+    {"status", cmd_status, "show processes, listeners and the queue's size",
+     "usage: posthouse status [-c FILE] [--json]\n"
+     "\n"
+     "  posthouse status\n"
+     "  posthouse status --json | jq '.processes[] | {name, pid}'\n"},
+    {"queue", cmd_queue, "list, show, retry or delete queued messages",
+     "usage: posthouse queue list [-c FILE] [--json]\n"
+     "       posthouse queue show ID [-c FILE] [--json]\n"
+     "       posthouse queue retry ID | --domain D | --all [-c FILE] [--json]\n"
+     "       posthouse queue delete ID | --domain D | --all [-c FILE] [--json]\n"
+     "\n"
+     "retry attempts what waits now, and lets go what is held. delete sends no bounce. In a list * marks messages\n"
+     "of which an attempt is due or under way, ! those that are held. With --json a list has a line for each message.\n"
+     "\n"
+     "  posthouse queue list\n"
+     "  posthouse queue retry --domain example.com\n"},
+    {"stop", cmd_stop, "stop a running server",
+     "usage: posthouse stop [-c FILE] [--json]\n"
+     "\n"
+     "Sessions end with 421 and deliveries under way may finish, for five seconds. Queued mail stays queued.\n"
+     "\n"
+     "  posthouse stop -c run/posthouse.conf\n"},
+    {"reload", cmd_reload, "take a changed configuration without stopping",
+     "usage: posthouse reload [-c FILE] [--json]\n"
+     "\n"
+     "A configuration with a mistake is refused, and the server goes on with the old one.\n"
+     "\n"
+     "  posthouse reload\n"},
+    {"config", cmd_config, "print the configuration, with --effective all defaults",
+     "usage: posthouse config [--effective] [-c FILE] [--json]\n"
+     "\n"
+     "  posthouse config --effective | less\n"},
+    {"version", cmd_version, "print the version", "usage: posthouse version [--json]\n\n  posthouse version\n"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void usage(FILE *to) {
+    fprintf(to, "usage: posthouse COMMAND [-c FILE] [--json] [--help]\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].what);
+    fprintf(to,
+            "\n-c FILE names the configuration; without it %s is read.\n"
+            "posthouse COMMAND --help says more about each.\n",
+            ARGS_CONFIG);
+}
+
+int cmd_unknown(const struct args *a, const char *what, const char *word, const char *const *known) {
+    struct config_near near = config_near_start(slice_str(word));
+    fprintf(stderr, "%s: %s%sunknown command \"%.40s\"", a->program, what, *what ? ": " : "", word);
+    for (; *known; known++)
+        config_near_offer(&near, *known);
+    if (near.best)
+        fprintf(stderr, "; did you mean \"%s\"?\n", near.best);
+    else
+        fprintf(stderr, "; see: %s %s%s--help\n", a->program, what, *what ? " " : "");
+    return EX_USAGE;
+}
+
+static int unknown(const struct args *a) {
+    const char *names[COMMANDS + 1] = {NULL};
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    return cmd_unknown(a, "", a->words[0], names);
+}
+
+static const struct command *find(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (!strcmp(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+static int too_many(const struct args *a) {
+    fprintf(stderr, "%s: one word too many: \"%.40s\"; see: %s %s --help\n", a->program, a->words[1], a->program,
+            a->words[0]);
+    return EX_USAGE;
+}
+
+static int dispatch(struct args *a) {
+    const struct command *c = a->words_n ? find(a->words[0]) : NULL;
+    if (!a->words_n) {
+        usage(a->help ? stdout : stderr);
+        return a->help ? EX_OK : EX_USAGE;
+    }
+    if (!c)
+        return unknown(a);
+    if (a->help) {
+        fputs(c->help, stdout);
+        return EX_OK;
+    }
+    if (c->run != cmd_queue && a->words_n > 1)
+        return too_many(a);
+    struct args rest = *a; // without the command's own word
+    rest.words++;
+    rest.words_n--;
+    return c->run(&rest);
+}
+
+static bool called(const char *argv0, const char *name) {
+    const char *slash = strrchr(argv0, '/');
+    return !strcmp(slash ? slash + 1 : argv0, name);
+}
+
+int main(int argc, char **argv) {
+    struct args a;
+    if (argc == 3 && !strcmp(argv[1], "--role"))
+        return role_main(argv[2]);
+    if (argc == 2 && !strcmp(argv[1], "--version"))
+        argv[1] = (char[]){"version"};
+    if (!args_parse(argc, argv, &a))
+        return EX_USAGE;
+    int code = called(argv[0], "mailq") && !a.help ? cmd_queue(&a) : dispatch(&a);
+    args_done(&a);
+    return code;
+}

@@ -1,0 +1,78 @@
+// role_paths: the paths of each role's jail.
+#include "cmd/role_main.h"
+
+#include "rt/file.h"
+#include "rt/jail.h"
+
+#include <errno.h>
+
+struct list_of_paths {
+    struct arena *arena;
+    struct jail_path *to;
+    size_t n, max;
+};
+
+static void add(struct list_of_paths *l, struct slice path, unsigned access) {
+    struct slice kept = arena_dup(l->arena, path);
+    for (size_t i = 0; i < l->n; i++)
+        if (slice_eq(slice_str(l->to[i].path), path))
+            return;
+    if (kept.p && path.n && l->n < l->max)
+        l->to[l->n++] = (struct jail_path){.path = kept.p, .access = access};
+}
+
+// "/var/mail/{domain}/{local}" lies below "/var/mail", whatever the address.
+static struct slice fixed_part(struct slice pattern) {
+    size_t brace = slice_find(pattern, '{');
+    if (brace == pattern.n)
+        return pattern;
+    struct slice before = slice_upto(pattern, brace);
+    size_t slash = slice_rfind(before, '/');
+    return slash == before.n || slash == 0 ? SLICE("/") : slice_upto(before, slash);
+}
+
+static void add_mail_roots(struct list_of_paths *l, const struct config *c) {
+    const char *user = c->user.n ? arena_dup(l->arena, c->user).p : NULL;
+    for (size_t i = 0; i < c->domains_n; i++) {
+        struct slice root = fixed_part(c->domains[i].maildir);
+        struct err e;
+        if (!root.n)
+            continue;
+        const char *path = arena_dup(l->arena, root).p;
+        if (path && !file_readable(path, &e) && e.sys == ENOENT)
+            (void)!file_make_dir(path, user, &e); // a failure shows itself at the first delivery
+        add(l, root, JAIL_READ | JAIL_WRITE);
+    }
+}
+
+static void add_tables(struct list_of_paths *l, const struct config *c) {
+    for (size_t i = 0; i < c->tables_n; i++)
+        add(l, c->tables[i].path, JAIL_READ);
+}
+
+static void add_resolver_files(struct list_of_paths *l) {
+    add(l, SLICE("/etc/resolv.conf"), JAIL_READ);
+    add(l, SLICE("/etc/hosts"), JAIL_READ);
+    add(l, SLICE("/usr/share/dns"), JAIL_READ);
+}
+
+size_t role_paths(enum role role, const struct config *c, struct arena *arena, struct jail_path *to, size_t max) {
+    struct list_of_paths l = {.arena = arena, .to = to, .max = max};
+    switch (role) {
+    case ROLE_QUEUE:
+        add(&l, c->state, JAIL_READ | JAIL_WRITE);
+        break;
+    case ROLE_DELIVER:
+        add_mail_roots(&l, c);
+        break;
+    case ROLE_LOOKUP:
+        add_tables(&l, c);
+        break;
+    case ROLE_RESOLVER:
+        add_resolver_files(&l);
+        break;
+    default:
+        break;
+    }
+    return l.n;
+}
