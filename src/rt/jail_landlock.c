@@ -70,7 +70,7 @@ static uint64_t wanted_fs(unsigned access) {
 
 int jail_landlock_abi(void) {
     long abi = syscall(CALL_CREATE_RULESET, NULL, 0, ASK_VERSION);
-    return abi > 0 ? (int)abi : 0;
+    return abi >= 2 ? (int)abi : 0;
 }
 
 static bool give_open(int ruleset, int fd, const char *path, uint64_t fs, struct err *e) {

@@ -5,7 +5,8 @@
 
 #include "rt/jail_roles.h"
 
-// 0 where the kernel has none, or it is turned off.
+// 0 where the kernel has none, or it is turned off, or it is of ABI 1, which lets nobody rename a file into another
+// directory, as delivery to a Maildir does.
 int jail_landlock_abi(void);
 
 // Needs no_new_privs. With ABI 0 nothing happens.
