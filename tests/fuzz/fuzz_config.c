@@ -5,6 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { TEXT_MAX = 1 << 20 };
+
 static struct config *parse(struct slice text) {
     struct config_report report;
     struct config *c = config_parse(text, SLICE("/etc/posthouse"), &report);
@@ -25,11 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     BUF_AUTO struct buf once = {.max = 64 << 20}, twice = {.max = 64 << 20};
     write_effective(c, &once);
-    struct config *again = parse(buf_slice(&once));
-    if (!again)
+    struct config *again = once.n <= TEXT_MAX ? parse(buf_slice(&once)) : NULL; // it is longer than what was written
+    if (!again && once.n <= TEXT_MAX)
         abort();
-    write_effective(again, &twice);
-    if (!slice_eq(buf_slice(&once), buf_slice(&twice)))
+    if (again)
+        write_effective(again, &twice);
+    if (again && !slice_eq(buf_slice(&once), buf_slice(&twice)))
         abort();
     config_free(again);
     config_free(c);
