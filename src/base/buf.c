@@ -64,20 +64,33 @@ bool buf_add_char(struct buf *b, char c) { return buf_add(b, slice_of(&c, 1)); }
 
 bool buf_add_str(struct buf *b, const char *text) { return buf_add(b, slice_str(text)); }
 
+// Longer than the small buffer of buf_addf(); formatted aside, since vsnprintf wants room for a NUL that b has not.
+static bool add_long(struct buf *b, size_t n, const char *format, va_list args) {
+    char *text = n <= b->max ? malloc(n + 1) : NULL;
+    if (text) {
+        vsnprintf(text, n + 1, format, args);
+        buf_add(b, slice_of(text, n));
+        free(text);
+    }
+    b->failed = b->failed || !text;
+    return !b->failed;
+}
+
 bool buf_addf(struct buf *b, const char *format, ...) {
+    char small[256];
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int need = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(small, sizeof small, format, args);
     va_end(args);
-    char *to = need < 0 ? NULL : buf_reserve(b, (size_t)need + 1); // one more for the NUL that vsnprintf writes
-    if (to) {
-        vsnprintf(to, (size_t)need + 1, format, again);
-        b->n += (size_t)need;
-    }
+    if (n < 0)
+        b->failed = true;
+    else if ((size_t)n < sizeof small)
+        buf_add(b, slice_of(small, (size_t)n));
+    else
+        add_long(b, (size_t)n, format, again);
     va_end(again);
-    b->failed = b->failed || !to;
-    return to != NULL;
+    return !b->failed;
 }
 
 bool buf_add_u64(struct buf *b, uint64_t value) {
