@@ -1,0 +1,98 @@
+// lookup: questions and answers.
+#include "svc/lookup/lookup.h"
+
+#include "base/mem.h"
+#include "core/message.h"
+#include "svc/lookup/lookup_tables.h"
+#include "svc/metrics.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { ARENA_MAX = 16 * 1024 * 1024 };
+
+struct lookup_service {
+    struct world *world;
+    const struct config *config;
+    struct fiber_group group;
+    struct peer askers, control;
+    struct metric metric;
+    struct lookup_tables *tables;
+    struct arena arena; // of one answer
+};
+
+static bool fill_reply(struct lookup_service *s, const struct recipients *found, struct message_expand_reply *reply) {
+    reply->result = found->kind == RECIPIENT_UNKNOWN ? MESSAGE_EXPAND_UNKNOWN : MESSAGE_EXPAND_OK;
+    if (found->kind == RECIPIENT_UNKNOWN)
+        return true;
+    reply->addresses = arena_alloc(&s->arena, (found->n + 1) * sizeof *reply->addresses);
+    if (!reply->addresses)
+        return false;
+    for (size_t i = 0; i < found->n; i++)
+        reply->addresses[i] = found->list[i].address;
+    reply->addresses_n = found->n;
+    return true;
+}
+
+static unsigned label_of(enum message_expansion result) {
+    return result == MESSAGE_EXPAND_OK        ? METRIC_ANSWER_FOUND
+           : result == MESSAGE_EXPAND_UNKNOWN ? METRIC_ANSWER_NONE
+                                              : METRIC_ANSWER_FAILED;
+}
+
+static void expand(struct lookup_service *s, struct peer_link *from, const struct link_frame *frame) {
+    struct recipients found = {0};
+    struct message_expand_reply reply = {.result = MESSAGE_EXPAND_FAILED};
+    struct err e = {0};
+    BUF_AUTO struct buf packed = {.max = LINK_PAYLOAD_MAX};
+    if (!recipient_expand(s->config, lookup_tables_now(s->tables), frame->payload, &s->arena, &found, &e))
+        reply.why = slice_str(e.text);
+    else if (!fill_reply(s, &found, &reply))
+        reply = (struct message_expand_reply){.result = MESSAGE_EXPAND_FAILED, .why = SLICE("out of memory")};
+    metric_add_at(&s->metric, METRIC_LOOKUPS, label_of(reply.result), 1);
+    if (message_expand_reply_pack(&packed, &reply))
+        link_send1(from->link, LINK_EXPAND_REPLY, frame->id, buf_slice(&packed));
+    arena_reset(&s->arena);
+}
+
+static void from_asker(void *service, struct peer_link *from, const struct link_frame *frame) {
+    if (frame->type == LINK_EXPAND)
+        expand(service, from, frame);
+    else
+        link_break(from->link, "not for lookup");
+}
+
+static void from_control(void *service, struct peer_link *from, const struct link_frame *frame) {
+    struct lookup_service *s = service;
+    metrics_answer(&s->metric, s->world, from, frame);
+}
+
+struct lookup_service *lookup_new(struct world *w, const struct config *c) {
+    struct lookup_service *s = MEM_NEW(struct lookup_service);
+    *s = (struct lookup_service){.world = w, .config = c, .arena = {.max = ARENA_MAX}};
+    fiber_group_init(&s->group, w->loop, "lookup");
+    s->askers = (struct peer){.group = &s->group, .handle = from_asker, .service = s};
+    s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};
+    s->tables = lookup_tables_new(w, c);
+    metrics_begin(&s->metric, w);
+    return s;
+}
+
+void lookup_attach(struct lookup_service *s, struct link *link, enum role peer) {
+    peer_attach(peer == ROLE_CONTROL ? &s->control : &s->askers, link);
+}
+
+void lookup_stop(struct lookup_service *s) { fiber_group_cancel(&s->group); }
+
+struct fiber_group *lookup_fibers(struct lookup_service *s) {
+    return &s->group;
+}
+
+void lookup_free(struct lookup_service *s) {
+    if (!s)
+        return;
+    assert(s->group.n == 0);
+    lookup_tables_free(s->tables);
+    arena_done(&s->arena);
+    free(s);
+}

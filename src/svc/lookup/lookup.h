@@ -1,0 +1,18 @@
+// lookup: the process that knows the tables: who a recipient is. EXPAND {an address} is answered by EXPAND_REPLY.
+#pragma once
+
+#include "core/config.h"
+#include "rt/link.h"
+#include "rt/world.h"
+
+struct lookup_service;
+
+// w->disk is the directory in which the tables' paths begin: "/" in a process. Reads all tables.
+struct lookup_service *lookup_new(struct world *w, const struct config *c);
+
+// ROLE_SMTPD, ROLE_INJECT or ROLE_CONTROL.
+void lookup_attach(struct lookup_service *s, struct link *link, enum role peer);
+
+void lookup_stop(struct lookup_service *s);
+struct fiber_group *lookup_fibers(struct lookup_service *s);
+void lookup_free(struct lookup_service *s); // takes NULL; its fibers have ended

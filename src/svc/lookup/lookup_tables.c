@@ -1,0 +1,129 @@
+// lookup_tables: reading files, and noticing that they changed.
+#include "svc/lookup/lookup_tables.h"
+
+#include "base/mem.h"
+#include "rt/journal.h"
+
+#include <stdlib.h>
+
+enum { CHECK_EVERY_MS = 1 * MS_SECOND, CHECK_BYTES = 1024 * 1024 }; // and a second more for each of these
+
+struct source {
+    const struct config_table *config;
+    struct mono check_at;
+    uint64_t size;
+    uint32_t crc;
+    bool loaded;  // size and crc are of what is in memory
+    bool failing; // and the journal knows
+};
+
+struct lookup_tables {
+    struct world *world;
+    struct hash_key key;
+    size_t n;
+    struct source *sources;
+    struct recipient_table **tables;
+};
+
+static void tell_warnings(struct lookup_tables *t, const struct source *s, const struct recipient_warnings *warnings) {
+    for (size_t i = 0; i < warnings->n; i++)
+        journal_event(t->world->journal, JOURNAL_WARNING, "table-warning", JOURNAL_STR("table", s->config->name),
+                      JOURNAL_STR("file", s->config->path), JOURNAL_UINT("line", warnings->list[i].line),
+                      JOURNAL_STR("text", warnings->list[i].text));
+}
+
+static void tell_failure(struct lookup_tables *t, struct source *s, const struct err *e) {
+    if (!s->failing && e->kind != ERR_CANCELLED)
+        journal_event(t->world->journal, JOURNAL_ERROR, "table-unreadable", JOURNAL_STR("table", s->config->name),
+                      JOURNAL_STR("file", s->config->path), JOURNAL_BOOL("last-good", s->loaded), JOURNAL_ERR(e));
+    s->failing = true;
+}
+
+static void take_text(struct lookup_tables *t, size_t i, struct slice text) {
+    struct source *s = &t->sources[i];
+    struct recipient_warnings warnings = {0};
+    struct recipient_table *table = recipient_table_parse(s->config->kind, text, t->key, &warnings);
+    tell_warnings(t, s, &warnings);
+    recipient_warnings_done(&warnings);
+    if (!table)
+        return;
+    recipient_table_free(t->tables[i]);
+    t->tables[i] = table;
+    journal_event(t->world->journal, JOURNAL_INFO, "table-loaded", JOURNAL_STR("table", s->config->name),
+                  JOURNAL_UINT("names", recipient_table_count(table)));
+}
+
+static bool read_file(struct lookup_tables *t, const struct source *s, struct buf *out, struct err *e) {
+    struct disk_file *f;
+    struct slice path = s->config->path;
+    uint64_t size;
+    size_t got;
+    while (path.n && path.p[0] == '/')
+        path = slice_from(path, 1);
+    BUF_AUTO struct buf name = {.max = 4096};
+    if (!buf_add(&name, path) || !buf_add_char(&name, '\0'))
+        return err_set(e, ERR_PERMANENT, "the path is too long");
+    if (!disk_open(t->world->disk, name.p, DISK_READ, &f, e))
+        return false;
+    bool ok = disk_file_size(f, &size, e);
+    char *to = ok && size <= RECIPIENT_TABLE_MAX ? buf_reserve(out, (size_t)size + 1) : NULL;
+    if (ok && !to)
+        ok = err_set(e, ERR_TEMPORARY, "the file is too large");
+    ok = ok && disk_file_read(f, to, (size_t)size, 0, &got, e);
+    if (ok)
+        buf_commit(out, got);
+    disk_file_close(f);
+    return ok;
+}
+
+static void check(struct lookup_tables *t, size_t i) {
+    struct source *s = &t->sources[i];
+    BUF_AUTO struct buf text = {.max = (size_t)RECIPIENT_TABLE_MAX + 1};
+    struct err e = {0};
+    s->check_at = loop_in_ms(t->world->loop, CHECK_EVERY_MS + (int64_t)(s->size / CHECK_BYTES) * MS_SECOND);
+    if (!read_file(t, s, &text, &e)) {
+        tell_failure(t, s, &e);
+        return;
+    }
+    uint32_t crc = hash_crc32c(0, buf_slice(&text));
+    s->failing = false;
+    if (s->loaded && s->size == text.n && s->crc == crc)
+        return;
+    take_text(t, i, buf_slice(&text));
+    s->size = text.n;
+    s->crc = crc;
+    s->loaded = true;
+}
+
+struct lookup_tables *lookup_tables_new(struct world *w, const struct config *c) {
+    struct lookup_tables *t = MEM_NEW(struct lookup_tables);
+    *t = (struct lookup_tables){.world = w, .key = {{world_random_u64(w), world_random_u64(w)}}, .n = c->tables_n};
+    t->sources = mem_new(t->n + 1, sizeof *t->sources);
+    t->tables = mem_new(t->n + 1, sizeof(struct recipient_table *));
+    for (size_t i = 0; i < t->n; i++) {
+        t->sources[i].config = &c->tables[i];
+        if (c->tables[i].kind == CONFIG_TABLE_INLINE)
+            take_text(t, i, c->tables[i].text);
+        else
+            check(t, i);
+    }
+    return t;
+}
+
+void lookup_tables_free(struct lookup_tables *t) {
+    if (!t)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        recipient_table_free(t->tables[i]);
+    free(t->tables);
+    free(t->sources);
+    free(t);
+}
+
+struct recipient_table *const *lookup_tables_now(struct lookup_tables *t) {
+    struct mono now = loop_now(t->world->loop);
+    for (size_t i = 0; i < t->n; i++)
+        if (t->sources[i].config->kind != CONFIG_TABLE_INLINE && !mono_before(now, t->sources[i].check_at))
+            check(t, i);
+    return t->tables;
+}
