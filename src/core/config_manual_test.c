@@ -21,7 +21,7 @@ static void read_page(struct buf *out) {
 }
 
 static void test_page_has_the_schema(void **state) {
-    static const struct slice begin = SLICE(".\\\" begin directives\n"), end = SLICE(".\\\" end directives\n");
+    const struct slice begin = SLICE(".\\\" begin directives\n"), end = SLICE(".\\\" end directives\n");
     BUF_AUTO struct buf page = {.max = 1 << 20}, wanted = {.max = 1 << 20};
     read_page(&page);
     assert_true(config_manual_write(&wanted));

@@ -5,11 +5,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct slice text = SLICE("hostname mx.example.org; listen mx *:25\n"
-                                       "table users file u; table aliases aliases a; table both inline { }\n"
-                                       "domain a.example { recipients users + aliases; deliver maildir /m }\n"
-                                       "domain b.example { recipients aliases + both; deliver relay; tag \"-\" }\n"
-                                       "domain c.example { recipients any; deliver maildir /m }\n");
+static const char text[] = "hostname mx.example.org; listen mx *:25\n"
+                           "table users file u; table aliases aliases a; table both inline { }\n"
+                           "domain a.example { recipients users + aliases; deliver maildir /m }\n"
+                           "domain b.example { recipients aliases + both; deliver relay; tag \"-\" }\n"
+                           "domain c.example { recipients any; deliver maildir /m }\n";
 
 static void expand(const struct config *c, struct recipient_table **tables, struct slice local, const char *domain) {
     struct arena arena ARENA_AUTO = {.max = 4 << 20};
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct config_report report;
     struct recipient_warnings warnings = {0};
     struct recipient_table *tables[3];
-    struct config *c = config_parse(text, SLICE("/d"), &report);
+    struct config *c = config_parse(slice_str(text), SLICE("/d"), &report);
     if (!c)
         abort();
     for (size_t i = 0; i < 3; i++)
