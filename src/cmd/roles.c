@@ -1,8 +1,46 @@
 // roles: the services of this program, each behind the same few calls.
 #include "cmd/role_main.h"
 
+#include "base/mem.h"
+#include "rt/tls.h"
 #include "svc/control/control.h"
+#include "svc/deliver/deliver.h"
+#include "svc/inject/inject.h"
+#include "svc/lookup/lookup.h"
 #include "svc/relay/relay.h"
+#include "svc/smtpd/smtpd.h"
+
+#include <stdlib.h>
+
+enum { SESSIONS_LOOK_MS = 10 };
+
+// --- lookup
+
+static void *lookup_make(struct world *w, const struct role_start *s, struct err *e) {
+    return lookup_new(w, s->config);
+}
+
+static void lookup_take(void *service, struct link *link, enum role peer, uint32_t instance) {
+    lookup_attach(service, link, peer);
+}
+
+static void lookup_end(void *service) { lookup_stop(service); }
+static struct fiber_group *lookup_group(void *service) { return lookup_fibers(service); }
+static void lookup_gone(void *service) { lookup_free(service); }
+
+// --- deliver
+
+static void *deliver_make(struct world *w, const struct role_start *s, struct err *e) {
+    return deliver_new(w, s->config);
+}
+
+static void deliver_take(void *service, struct link *link, enum role peer, uint32_t instance) {
+    deliver_attach(service, link, peer);
+}
+
+static void deliver_end(void *service) { deliver_stop(service); }
+static struct fiber_group *deliver_group(void *service) { return deliver_fibers(service); }
+static void deliver_gone(void *service) { deliver_free(service); }
 
 // --- relay
 
@@ -15,6 +53,65 @@ static void relay_take(void *service, struct link *link, enum role peer, uint32_
 static void relay_end(void *service) { relay_stop(service); }
 static struct fiber_group *relay_group(void *service) { return relay_fibers(service); }
 static void relay_gone(void *service) { relay_free(service); }
+
+// --- inject
+
+static void *inject_make(struct world *w, const struct role_start *s, struct err *e) {
+    return inject_new(w, s->config);
+}
+
+static void inject_take(void *service, struct link *link, enum role peer, uint32_t instance) {
+    inject_attach(service, link, peer);
+}
+
+static void inject_end(void *service) { inject_stop(service); }
+static struct fiber_group *inject_group(void *service) { return inject_fibers(service); }
+static void inject_gone(void *service) { inject_free(service); }
+
+// --- smtpd
+
+struct smtpd {
+    struct world *world;
+    struct smtpd_service *service;
+    struct tls_server *tls; // NULL: STARTTLS is not offered
+};
+
+static void *smtpd_make(struct world *w, const struct role_start *s, struct err *e) {
+    struct slice certificate = role_credential(s, "tls-certificate");
+    struct tls_server *tls = NULL;
+    if (certificate.n && !(tls = tls_server_new(certificate, role_credential(s, "tls-key"), e)))
+        return NULL;
+    struct smtpd *own = MEM_NEW(struct smtpd);
+    *own = (struct smtpd){.world = w, .service = smtpd_new(w, s->config), .tls = tls};
+    if (tls)
+        smtpd_offer_tls(own->service, tls);
+    return own;
+}
+
+static void smtpd_take(void *service, struct link *link, enum role peer, uint32_t instance) {
+    smtpd_attach(((struct smtpd *)service)->service, link, peer);
+}
+
+static bool smtpd_serve(void *service, struct listener *l, uint32_t index, struct err *e) {
+    smtpd_listen(((struct smtpd *)service)->service, l);
+    return true;
+}
+
+// Until the last session has ended: master decides how long that may take.
+static void smtpd_end(void *service) {
+    struct smtpd *own = service;
+    smtpd_stop(own->service);
+    while (smtpd_sessions(own->service) && fiber_sleep(SESSIONS_LOOK_MS)) {
+    }
+    smtpd_close(own->service);
+}
+
+static void smtpd_gone(void *service) {
+    struct smtpd *own = service;
+    smtpd_free(own->service);
+    tls_server_free(own->tls);
+    free(own);
+}
 
 // --- control
 
@@ -34,12 +131,28 @@ static void control_end(void *service) { control_stop(service); }
 static void control_gone(void *service) { control_free(service); }
 
 static const struct role_kind kinds[ROLE_COUNT] = {
+    [ROLE_SMTPD] =
+        {.make = smtpd_make, .attach = smtpd_take, .listen = smtpd_serve, .stop = smtpd_end, .free = smtpd_gone},
+    [ROLE_LOOKUP] = {.disk = ROLE_DISK_ROOT,
+                     .make = lookup_make,
+                     .attach = lookup_take,
+                     .stop = lookup_end,
+                     .fibers = lookup_group,
+                     .free = lookup_gone},
+    [ROLE_DELIVER] = {.disk = ROLE_DISK_ROOT,
+                      .make = deliver_make,
+                      .attach = deliver_take,
+                      .stop = deliver_end,
+                      .fibers = deliver_group,
+                      .free = deliver_gone},
     [ROLE_RELAY] = {.net = true,
                     .make = relay_make,
                     .attach = relay_take,
                     .stop = relay_end,
                     .fibers = relay_group,
                     .free = relay_gone},
+    [ROLE_INJECT] =
+        {.make = inject_make, .attach = inject_take, .stop = inject_end, .fibers = inject_group, .free = inject_gone},
     [ROLE_CONTROL] = {.make = control_make,
                       .attach = control_take,
                       .listen = control_serve,

@@ -138,6 +138,8 @@ void master_start(struct master *m, struct master_slot *slot) {
         process_signal(process.pid, SIGKILL);
     list_append(&m->children, &child->entry);
     slot->child = child;
+    journal_event(m->journal, JOURNAL_INFO, "process-started", JOURNAL_STR("process", slice_str(role_name(slot->role))),
+                  JOURNAL_UINT("instance", slot->instance), JOURNAL_INT("process-id", process.pid));
     tell_start(m, child);
     tell_credentials(m, child);
     tell_listeners(m, child);
