@@ -72,7 +72,8 @@ static const int deadly[] = {
 #ifdef SANITIZER_ADDRESS
 // Error reports read /proc/self; the search for leaks clones a thread of its own that stops the others.
 static const int sanitizing[] = {
-    C(open), C(openat), C(readlink), C(readlinkat), C(stat), C(lstat), C(newfstatat), C(getdents), C(getdents64), C(clone),
+    C(open), C(openat), C(readlink), C(readlinkat), C(stat), C(lstat), C(newfstatat), C(getdents), C(getdents64),
+    C(clone),
     C(wait4), C(ptrace), C(prctl), C(mprotect), C(tgkill), C(personality), C(getcwd), C(access),
 };
 #endif
@@ -154,6 +155,8 @@ static int allow_role(scmp_filter_ctx filter, unsigned calls) {
         bad = allow_sockets(filter, SOCK_DGRAM, IPPROTO_UDP);
     if (!bad && calls & JAIL_UDP)
         bad = allow(filter, binding, N(binding));
+    if (!bad && calls & JAIL_UDP) // libunbound talks to itself
+        bad = allow_if(filter, C(socketpair), equals(0, AF_UNIX));
     if (!bad && calls & (JAIL_UDP | JAIL_CONNECT_TCP))
         bad = allow(filter, connecting, N(connecting));
     if (!bad && calls & JAIL_READ_FILES)

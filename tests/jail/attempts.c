@@ -174,6 +174,11 @@ static int socket_unix(const struct ground *g) { return new_socket(AF_UNIX, SOCK
 static int socket_netlink(const struct ground *g) { return new_socket(AF_NETLINK, SOCK_RAW, 0); }
 static int socket_raw(const struct ground *g) { return new_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP); }
 
+static int socket_pair(const struct ground *g) {
+    int pair[2];
+    return answer(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+}
+
 static struct sockaddr_in loopback(unsigned short port) {
     return (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -307,6 +312,7 @@ const struct attempt attempts[] = {
     {"make a TCP socket for IPv6",       socket_tcp6,     OUT,    0,              0, 0},
     {"make a UDP socket",                socket_udp,      ASK,    0,              0, 0},
     {"make a unix socket",               socket_unix,     NOBODY, 0,              0, 0},
+    {"make a pair of sockets",           socket_pair,     ASK,    0,              0, 0},
     {"make a netlink socket",            socket_netlink,  NOBODY, 0,              0, 0},
     {"make a raw socket",                socket_raw,      NOBODY, 0,              NEED_ROOT, 0},
     {"connect out",                      connect_new,     OUT,    0,              0, 0},
