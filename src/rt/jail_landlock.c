@@ -69,7 +69,7 @@ static uint64_t wanted_fs(unsigned access) {
 }
 
 int jail_landlock_abi(void) {
-    long abi = syscall(CALL_CREATE_RULESET, NULL, 0, ASK_VERSION);
+    long abi = syscall(CALL_CREATE_RULESET, NULL, (size_t)0, ASK_VERSION);
     return abi >= 2 ? (int)abi : 0;
 }
 

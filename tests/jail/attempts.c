@@ -143,7 +143,7 @@ static int load_bpf(const struct ground *g) { return reached(syscall(SYS_bpf, 99
 static int use_io_uring(const struct ground *g) { return reached(syscall(SYS_io_uring_setup, 0, NULL)); }
 static int use_keys(const struct ground *g) { return reached(syscall(SYS_keyctl, 9999)); }
 static int read_own_by_vm(const struct ground *g) {
-    return answer(syscall(SYS_process_vm_readv, getpid(), NULL, 0, NULL, 0, 0));
+    return reached(syscall(SYS_process_vm_readv, getpid(), NULL, 0UL, NULL, 0UL, 0UL));
 }
 static int unheard_of(const struct ground *g) { return answer(syscall(511)); }
 
