@@ -178,7 +178,7 @@ static struct slice read_corpus(const char *name, char *to, size_t size) {
     snprintf(path, sizeof path, "%s/%s", root ? root : SOURCE_ROOT "/../shared/corpora", name);
     FILE *f = fopen(path, "r");
     if (!f) {
-        print_message("skipped: no corpora\n");
+        print_message("# skipped: no corpora\n");
         skip();
     }
     size_t n = fread(to, 1, size, f);

@@ -106,7 +106,7 @@ static void each_sequence(void (*check)(struct slice sequence)) {
     snprintf(path, sizeof path, "%s/smtp-smuggling/end-of-data.json", root ? root : SOURCE_ROOT "/../shared/corpora");
     FILE *f = fopen(path, "r");
     if (!f) {
-        print_message("skipped: no corpora\n");
+        print_message("# skipped: no corpora\n");
         skip();
     }
     struct slice rest = slice_of(text, fread(text, 1, sizeof text, f));
