@@ -63,6 +63,14 @@ bool file_readable(const char *path, struct err *e) {
     return true;
 }
 
+bool file_identify(const char *path, struct file_identity *out) {
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return false;
+    *out = (struct file_identity){.device = st.st_dev, .number = st.st_ino};
+    return true;
+}
+
 bool file_is_root(void) { return geteuid() == 0; }
 
 static bool make_one(const char *path, mode_t mode, struct err *e) {

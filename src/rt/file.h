@@ -15,6 +15,12 @@ MUST_CHECK bool file_readable(const char *path, struct err *e);
 // NULL and we are root.
 MUST_CHECK bool file_make_dir(const char *path, const char *user, struct err *e);
 
+// Which file a path leads to now: another one after a rename into its place. False when there is none.
+struct file_identity {
+    uint64_t device, number;
+};
+bool file_identify(const char *path, struct file_identity *out);
+
 // Whether the caller is root.
 bool file_is_root(void);
 

@@ -44,6 +44,18 @@ static void reads_whole_files_up_to_a_bound(void **state) {
     assert_non_null(strstr(e.text, "larger than 49999 bytes"));
 }
 
+static void a_rename_makes_another_file(void **state) {
+    struct file_identity before, after;
+    char other[256];
+    snprintf(other, sizeof other, "%s", below("other"));
+    fclose(fopen(other, "w"));
+    assert_false(file_identify(below("none"), &before));
+    assert_true(file_identify(below("text"), &before));
+    assert_int_equal(rename(other, below("text")), 0);
+    assert_true(file_identify(below("text"), &after));
+    assert_int_not_equal(before.number, after.number);
+}
+
 static void says_why_a_file_cannot_be_read(void **state) {
     struct err e;
     BUF_AUTO struct buf b = {.max = 100};
@@ -106,9 +118,13 @@ static void a_port_in_use_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_whole_files_up_to_a_bound), cmocka_unit_test(says_why_a_file_cannot_be_read),
-        cmocka_unit_test(makes_directories_for_us_alone),  cmocka_unit_test(a_lock_is_held_once),
-        cmocka_unit_test(a_stale_socket_is_replaced),      cmocka_unit_test(a_port_in_use_is_told),
+        cmocka_unit_test(reads_whole_files_up_to_a_bound),
+        cmocka_unit_test(says_why_a_file_cannot_be_read),
+        cmocka_unit_test(a_rename_makes_another_file),
+        cmocka_unit_test(makes_directories_for_us_alone),
+        cmocka_unit_test(a_lock_is_held_once),
+        cmocka_unit_test(a_stale_socket_is_replaced),
+        cmocka_unit_test(a_port_in_use_is_told),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

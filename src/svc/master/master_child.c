@@ -147,6 +147,15 @@ void master_start(struct master *m, struct master_slot *slot) {
     tell(child, &(struct handover){.note = HANDOVER_BEGIN, .fd = -1});
 }
 
+void master_replace(struct master *m, struct master_slot *slot) {
+    struct master_child *old = slot->child;
+    slot->child = NULL;
+    slot->deaths = 0;
+    if (old)
+        master_tell_stop(m, old);
+    master_start(m, slot);
+}
+
 // --- what it says
 
 static void hear(struct master *m, struct master_child *child) {

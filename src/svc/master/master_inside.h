@@ -15,6 +15,7 @@ enum {
     MASTER_GRACE_MS = 5 * 1000,      // for sessions and attempts at a stop
     MASTER_LAST_GRACE_MS = 2 * 1000, // for those who serve the others
     MASTER_RETIRE_MS = 60 * 1000,    // for the old workers at a reload
+    MASTER_TABLES_MS = 1000,         // between looks at the tables' files
     MASTER_STARTS_MAX = 3,           // deaths of one role while we start, before we give up
 };
 
@@ -94,6 +95,12 @@ void master_kill(struct master *m, uint32_t roles);
 // Tells all processes of these roles to stop and waits for their end, at most `ms`; then kills the rest.
 FIBER_FN void master_end_roles(struct master *m, uint32_t roles, int64_t ms);
 FIBER_FN void master_wait(struct master *m, struct mono deadline); // until something happened; then tends
+
+// Puts a new process into the slot; the old one retires.
+void master_replace(struct master *m, struct master_slot *slot);
+
+// master_tables.c
+void master_watch_tables(void *m); // a fiber
 
 // master_control.c
 void master_attach_control(struct master *m, int fd);

@@ -65,17 +65,6 @@ static void move_slots(struct master *m) {
     free(old.slots);
 }
 
-static void replace(struct master *m, struct master_slot *slot) {
-    struct master_child *old = slot->child;
-    if (old && old->started.ns == loop_now(m->loop).ns)
-        return;
-    slot->child = NULL; // it retires
-    slot->deaths = 0;
-    if (old)
-        master_tell_stop(m, old);
-    master_start(m, slot);
-}
-
 static bool any_retires(const struct master *m) {
     LIST_EACH(at, &m->children) {
         const struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
@@ -88,7 +77,7 @@ static bool any_retires(const struct master *m) {
 static void replace_workers(struct master *m) {
     for (size_t i = 0; i < m->slots.n; i++)
         if (m->slots.slots[i].role != ROLE_QUEUE)
-            replace(m, &m->slots.slots[i]);
+            master_replace(m, &m->slots.slots[i]);
     struct mono deadline = loop_in_ms(m->loop, MASTER_RETIRE_MS);
     while (any_retires(m) && !m->stopping && mono_before(loop_now(m->loop), deadline))
         master_wait(m, deadline);
