@@ -1,4 +1,4 @@
-// cmd_run: run, check, config, version: what needs no running server.
+// cmd_run: run, config, version.
 #include "cmd/cmd.h"
 
 #include "base/json.h"
@@ -34,45 +34,6 @@ int cmd_run(const struct args *a) {
 }
 
 static void put(const struct buf *b) { printf("%.*s\n", SLICE_ARG(buf_slice(b))); }
-
-static void check_json(struct slice mistakes, const struct site *site) {
-    BUF_AUTO struct buf b = {.max = 8 * (size_t)SITE_MISTAKES_MAX};
-    struct json j = {.out = &b};
-    struct slice line;
-    json_object(&j);
-    json_put_bool(&j, "ok", site != NULL);
-    if (site)
-        json_put_str(&j, "configuration", site->path);
-    json_key(&j, "mistakes");
-    json_array(&j);
-    while (mistakes.n) {
-        slice_cut(mistakes, '\n', &line, &mistakes);
-        json_slice(&j, line);
-    }
-    json_end(&j);
-    json_end(&j);
-    put(&b);
-}
-
-static void check_text(struct slice mistakes, const struct site *site) {
-    if (!site) {
-        fprintf(stderr, "%.*s", SLICE_ARG(mistakes));
-        return;
-    }
-    const struct config *c = site->config;
-    printf("%s: ok: %zu listener%s, %zu domain%s, %zu route%s\n", site->path, c->listens_n,
-           c->listens_n == 1 ? "" : "s", c->domains_n, c->domains_n == 1 ? "" : "s", c->routes_n,
-           c->routes_n == 1 ? "" : "s");
-}
-
-int cmd_check(const struct args *a) {
-    BUF_AUTO struct buf mistakes = {.max = SITE_MISTAKES_MAX};
-    struct site *site = NULL;
-    bool ok = site_load(a->config, &site, &mistakes);
-    (a->json ? check_json : check_text)(buf_slice(&mistakes), site);
-    site_free(site);
-    return ok ? EX_OK : EX_CONFIG;
-}
 
 int cmd_config(const struct args *a) {
     BUF_AUTO struct buf text = {.max = 8 * (size_t)SITE_TEXT_MAX}, json = {.max = 64 * (size_t)SITE_TEXT_MAX};

@@ -130,11 +130,12 @@ static bool called(const char *argv0, const char *name) {
 }
 
 int main(int argc, char **argv) {
+    static char version[] = "version";
     struct args a;
     if (argc == 3 && !strcmp(argv[1], "--role"))
         return role_main(argv[2]);
     if (argc == 2 && !strcmp(argv[1], "--version"))
-        argv[1] = (char[]){"version"};
+        argv[1] = version;
     if (!args_parse(argc, argv, &a))
         return EX_USAGE;
     int code = called(argv[0], "mailq") && !a.help ? cmd_queue(&a) : dispatch(&a);
