@@ -2,6 +2,8 @@
 #include "svc/relay/relay.h"
 
 #include "base/mem.h"
+#include "rt/journal.h"
+#include "rt/tls.h"
 #include "svc/metrics.h"
 #include "svc/relay/relay_attempt.h"
 
@@ -12,6 +14,7 @@ struct relay_service {
     struct relay_shared shared;
     struct world *world;
     struct peer queue, control;
+    struct tls_client *tls; // NULL: never
     bool stopping;
     struct loop_timer grace;
 };
@@ -44,6 +47,22 @@ static void grace_is_over(struct loop_timer *t) {
     fiber_group_cancel(&s->shared.group);
 }
 
+static FIBER_FN bool start_tls(void *arg, struct transport *inner, struct slice host, struct mono deadline,
+                               struct transport **out, struct err *e) {
+    return tls_connect(arg, inner, host, deadline, out, e);
+}
+
+static void prepare_tls(struct relay_service *s) {
+    struct err e;
+    s->tls = tls_client_new(&e);
+    if (!s->tls) {
+        journal_event(s->world->journal, JOURNAL_WARNING, "tls-unusable", JOURNAL_ERR(&e));
+        return;
+    }
+    s->shared.start_tls = start_tls;
+    s->shared.tls_arg = s->tls;
+}
+
 struct relay_service *relay_new(struct world *w, const struct config *c) {
     struct relay_service *s = MEM_NEW(struct relay_service);
     struct relay_shared *r = &s->shared;
@@ -59,6 +78,8 @@ struct relay_service *relay_new(struct world *w, const struct config *c) {
     s->queue = (struct peer){.group = &r->group, .handle = from_queue, .service = s};
     s->control = (struct peer){.group = &r->group, .handle = from_control, .service = s};
     r->resolver = (struct peer){.group = &r->group, .handle = from_resolver, .service = s};
+    if (c->tls_out == CONFIG_TLS_OUT_MAY)
+        prepare_tls(s);
     metrics_begin(&r->metric, w);
     return s;
 }
@@ -84,5 +105,6 @@ void relay_free(struct relay_service *s) {
     assert(s->shared.group.n == 0);
     loop_timer_stop(s->world->loop, &s->grace);
     relay_pool_done(&s->shared.pool);
+    tls_client_free(s->tls);
     free(s);
 }

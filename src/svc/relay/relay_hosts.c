@@ -184,13 +184,13 @@ static FIBER_FN bool ask_addresses(struct relay_hosts *h, bool *found, struct er
 
 void relay_hosts_is_self(struct relay_hosts *h) {
     struct err e;
-    h->n = h->i = 0;
-    if (!h->at) {
+    bool left = h->at && mx_cut(&h->list, h->at - 1, h->domain, &e);
+    if (!h->at)
         err_smtp(&e, 554, "5.4.6", "mail for %.*s loops back to this host", SLICE_ARG(h->domain));
+    e.smtp = 0; // our own words
+    if (!left)
         relay_hosts_failed(h, &e);
-    } else if (!mx_cut(&h->list, h->at - 1, h->domain, &e)) {
-        relay_hosts_failed(h, &e);
-    }
+    h->n = h->i = 0;
     h->at = h->list.n; // what is left was tried before this one
 }
 

@@ -102,6 +102,7 @@ static FIBER_FN enum relay_opened open_session(struct relay_session *s, const st
         return RELAY_OPENED_NOT;
     if (setup->refuse_self && calls_itself(s, setup->hostname)) {
         err_smtp(e, 554, "5.4.6", "mail loops back to this host");
+        e->smtp = 0; // our own words
         return RELAY_OPENED_SELF;
     }
     return s->ext.starttls && setup->start_tls ? start_tls(s, setup, e) : RELAY_OPENED;
