@@ -7,6 +7,7 @@
 #include "rt/sim_disk.h"
 #include "rt/sim_net.h"
 #include "rt/world.h"
+#include "wire/link_frame.h" // enum role
 
 struct house;
 
