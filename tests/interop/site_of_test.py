@@ -21,10 +21,18 @@ ENV = dict(os.environ,
            UBSAN_OPTIONS='print_stacktrace=1:halt_on_error=1:exitcode=99')
 
 
+_given = set()
+
+
 def free_port(host='127.0.0.1'):
-    with socket.socket() as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on, and that this run has not given out before."""
+    while True:
+        with socket.socket() as s:
+            s.bind((host, 0))
+            port = s.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def wait_until(what, seconds=10.0, step=0.02):
