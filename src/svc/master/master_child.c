@@ -264,31 +264,36 @@ void master_wait(struct master *m, struct mono deadline) {
     master_tend(m);
 }
 
-bool master_runs(const struct master *m, uint32_t roles) {
-    LIST_EACH(at, &m->children)
-    if (roles & (1u << LIST_ENTRY(at, struct master_child, entry)->role))
-        return true;
-    return false;
+// The next process of `roles` that was told to stop, behind `at` (NULL: the first).
+static struct master_child *next_stopping(struct master *m, struct master_child *at, uint32_t roles) {
+    struct list *entry = at ? at->entry.next : m->children.next;
+    for (; entry != &m->children; entry = entry->next) {
+        struct master_child *child = LIST_ENTRY(entry, struct master_child, entry);
+        if (child->state == MASTER_STOPPING && (roles & (1u << child->role)))
+            return child;
+    }
+    return NULL;
 }
 
-void master_kill(struct master *m, uint32_t roles) {
-    LIST_EACH(at, &m->children) {
-        struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
-        if (roles & (1u << child->role))
-            process_signal(child->process.pid, SIGKILL);
+void master_await_end(struct master *m, uint32_t roles, int64_t ms) {
+    struct mono deadline = loop_in_ms(m->loop, ms);
+    bool stopping = m->stopping;
+    while (next_stopping(m, NULL, roles) && !m->hurry && mono_before(loop_now(m->loop), deadline)) {
+        master_wait(m, deadline);
+        if (m->stopping != stopping)
+            return; // the stop has waits of its own
     }
+    for (struct master_child *c = NULL; (c = next_stopping(m, c, roles));)
+        process_signal(c->process.pid, SIGKILL);
+    while (next_stopping(m, NULL, roles))
+        master_wait(m, MONO_NEVER);
 }
 
 void master_end_roles(struct master *m, uint32_t roles, int64_t ms) {
-    struct mono deadline = loop_in_ms(m->loop, ms);
     LIST_EACH(at, &m->children) {
         struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
         if (roles & (1u << child->role))
             master_tell_stop(m, child);
     }
-    while (master_runs(m, roles) && !m->hurry && mono_before(loop_now(m->loop), deadline))
-        master_wait(m, deadline);
-    master_kill(m, roles);
-    while (master_runs(m, roles))
-        master_wait(m, MONO_NEVER);
+    master_await_end(m, roles, ms);
 }

@@ -90,10 +90,10 @@ void master_start(struct master *m, struct master_slot *slot);
 void master_tell_stop(struct master *m, struct master_child *child);
 // Takes what signals and children have to say, buries the dead and starts what is due; gives when to come back.
 struct mono master_tend(struct master *m);
-bool master_runs(const struct master *m, uint32_t roles); // any process of these roles (ROLE_BIT)
-void master_kill(struct master *m, uint32_t roles);
-// Tells all processes of these roles to stop and waits for their end, at most `ms`; then kills the rest.
+// Tells all processes of these roles (ROLE_BIT) to stop, and waits for the end of all that were told, at most `ms`;
+// then kills the rest. Others of these roles, that were started meanwhile, go on.
 FIBER_FN void master_end_roles(struct master *m, uint32_t roles, int64_t ms);
+FIBER_FN void master_await_end(struct master *m, uint32_t roles, int64_t ms);
 FIBER_FN void master_wait(struct master *m, struct mono deadline); // until something happened; then tends
 
 // Puts a new process into the slot; the old one retires.

@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "rt/notify.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 static bool refuse(struct site *site, struct buf *mistakes, const char *what) {
@@ -65,27 +64,11 @@ static void move_slots(struct master *m) {
     free(old.slots);
 }
 
-static bool any_retires(const struct master *m) {
-    LIST_EACH(at, &m->children) {
-        const struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
-        if (child->state == MASTER_STOPPING && child->role != ROLE_QUEUE)
-            return true;
-    }
-    return false;
-}
-
 static void replace_workers(struct master *m) {
     for (size_t i = 0; i < m->slots.n; i++)
         if (m->slots.slots[i].role != ROLE_QUEUE)
             master_replace(m, &m->slots.slots[i]);
-    struct mono deadline = loop_in_ms(m->loop, MASTER_RETIRE_MS);
-    while (any_retires(m) && !m->stopping && mono_before(loop_now(m->loop), deadline))
-        master_wait(m, deadline);
-    LIST_EACH(at, &m->children) {
-        struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
-        if (child->state == MASTER_STOPPING && !m->stopping)
-            process_signal(child->process.pid, SIGKILL);
-    }
+    master_await_end(m, ROLE_ANY & ~ROLE_BIT(QUEUE), MASTER_RETIRE_MS);
 }
 
 void master_reload(struct master *m) {
