@@ -209,6 +209,8 @@ static bool hear(struct role_process *p, const struct handover *h) {
     case HANDOVER_PEER:
         attach(p, &(struct role_given){.role = h->role, .instance = h->instance, .fd = h->fd});
         return true;
+    case HANDOVER_PING:
+        return tell_master(HANDOVER_PONG, NULL);
     case HANDOVER_STOP:
         stop(p);
         return false;

@@ -7,6 +7,7 @@
 //     PEER {role, instance} + fd                    0.. times, and again whenever that peer was started anew
 //     BEGIN                                         all that a start needs is there
 //                                                   READY, or FAILED {text} and the end
+//     PING                                          PONG: the process still turns its loop
 //     STOP                                          finish what you hold, then exit with 0
 //
 // The channel's end tells a child that master is gone: it ends at once.
@@ -22,8 +23,10 @@ enum handover_note {
     HANDOVER_LISTEN,
     HANDOVER_PEER,
     HANDOVER_BEGIN,
+    HANDOVER_PING,
     HANDOVER_STOP,
     HANDOVER_READY,
+    HANDOVER_PONG,
     HANDOVER_FAILED,
     HANDOVER_NOTE_COUNT
 };

@@ -101,7 +101,8 @@ static bool run_loop(struct master *m, struct err *e) {
     loop_on_idle(m->loop, flush_journal, &journal);
     bool ok = signals_open(&m->signals, m->loop, &m->wake, e);
     if (ok && (ok = fiber_spawn(&m->group, "master", master_main, m, e) &&
-                    fiber_spawn(&m->group, "tables", master_watch_tables, m, e)))
+                    fiber_spawn(&m->group, "tables", master_watch_tables, m, e) &&
+                    fiber_spawn(&m->group, "pulse", master_watch_pulse, m, e)))
         loop_run(m->loop);
     while (loop_fibers(m->loop)) // readers of links that were told to end
         loop_run(m->loop);

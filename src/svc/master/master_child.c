@@ -166,11 +166,32 @@ static void hear(struct master *m, struct master_child *child) {
         process_close(h.fd); // nobody below hands us anything
         if (h.note == HANDOVER_READY && child->state == MASTER_STARTING)
             child->state = MASTER_READY;
+        else if (h.note == HANDOVER_PONG)
+            child->unanswered = 0;
         else if (h.note == HANDOVER_FAILED)
             snprintf(child->why, sizeof child->why, "%.*s", SLICE_ARG(h.text));
     }
     if (got == HANDOVER_END) // its end comes by itself, unless it hangs without its channel
         process_signal(child->process.pid, SIGKILL);
+}
+
+// A process that stands in an endless loop is as dead as one that crashed, but says nothing.
+static void feel_pulse(struct master *m, struct master_child *child) {
+    if (child->state != MASTER_READY)
+        return;
+    if (child->unanswered >= MASTER_UNANSWERED_MAX) {
+        snprintf(child->why, sizeof child->why, "it hung: %u pings without an answer", child->unanswered);
+        process_signal(child->process.pid, SIGKILL);
+        return;
+    }
+    child->unanswered++;
+    tell(child, &(struct handover){.note = HANDOVER_PING, .fd = -1});
+}
+
+void master_watch_pulse(void *arg) {
+    struct master *m = arg;
+    while (fiber_sleep(MASTER_PING_MS))
+        LIST_EACH(at, &m->children) feel_pulse(m, LIST_ENTRY(at, struct master_child, entry));
 }
 
 // --- its end

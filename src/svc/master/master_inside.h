@@ -16,6 +16,8 @@ enum {
     MASTER_LAST_GRACE_MS = 2 * 1000, // for those who serve the others
     MASTER_RETIRE_MS = 60 * 1000,    // for the old workers at a reload
     MASTER_TABLES_MS = 1000,         // between looks at the tables' files
+    MASTER_PING_MS = 5 * 1000,       // between pings of each process
+    MASTER_UNANSWERED_MAX = 6,       // pings; then the process hangs, and is killed
     MASTER_STARTS_MAX = 3,           // deaths of one role while we start, before we give up
 };
 
@@ -29,7 +31,8 @@ struct master_child {
     struct loop_fd watch; // of the channel
     enum master_state state;
     struct mono started;
-    char why[ERR_TEXT]; // what it said before it failed
+    unsigned unanswered; // pings
+    char why[ERR_TEXT];  // what it said before it failed
 };
 
 // A place in the house that a process fills, and the next one when that has died.
@@ -98,6 +101,8 @@ FIBER_FN void master_wait(struct master *m, struct mono deadline); // until some
 
 // Puts a new process into the slot; the old one retires.
 void master_replace(struct master *m, struct master_slot *slot);
+
+void master_watch_pulse(void *m); // a fiber
 
 // master_tables.c
 void master_watch_tables(void *m); // a fiber
