@@ -1,0 +1,179 @@
+// queue_compact: the oldest segment is emptied by copying what still lives in it to the log's head, as it stands now,
+// and is then used again; spare segments are prewritten ahead. Both in small steps, so that mail flows meanwhile.
+#include "svc/queue/queue_inside.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+enum {
+    SEGMENTS_FREE = 3, // segments more than twice what the live messages need, before copying begins
+    IDLE_MS = 1000,
+    STEP_MS = 3,        // between two steps of prewriting
+    TROUBLE_MS = 10000, // after a failure
+};
+
+static uint64_t live_bytes(const struct queue_log *l) {
+    uint64_t n = 0;
+    LIST_EACH(at, &l->segments) n += LIST_ENTRY(at, struct queue_segment, entry)->live;
+    return n;
+}
+
+static bool can_drop(const struct queue_service *q) {
+    struct queue_segment *s = queue_log_oldest(&q->log);
+    return s && s != q->log.current && list_empty(&s->messages);
+}
+
+// Copying needs room itself, and gives none back when all of the segment lives.
+static bool wants_copying(const struct queue_service *q) {
+    const struct queue_log *l = &q->log;
+    struct queue_segment *s = queue_log_oldest(l);
+    if (!s || s == l->current || q->failing || !l->current || (l->on_reserve && l->spares_n == 0))
+        return false;
+    uint64_t needed = live_bytes(l) / l->segment_size + 1;
+    return l->segments_n > 2 * needed + SEGMENTS_FREE;
+}
+
+void queue_compact_look(struct queue_service *q) {
+    if (can_drop(q) || wants_copying(q) || queue_space_wants(&q->log))
+        fiber_cond_wake_all(&q->work);
+}
+
+// --- copying
+
+static bool pack_copy(struct queue_message *m, struct queue_copy *c, struct err *e) {
+    struct log_state state = {.file = m->file, .size = m->file ? m->size : 0};
+    struct log_recipient *recipients = mem_new(m->recipients_n, sizeof *recipients);
+    size_t n = m->place.length - m->place.prefix;
+    state.recipients = recipients;
+    for (uint32_t i = 0; i < m->recipients_n; i++)
+        recipients[state.recipients_n++] = queue_recipient_log(m, i);
+    log_state_pack(&c->payload, &state);
+    free(recipients);
+    c->record.prefix.n = c->payload.n;
+    char *to = buf_reserve(&c->payload, n);
+    if (!to)
+        return err_set(e, ERR_TEMPORARY, "no memory for a message");
+    if (!queue_log_read(&m->place, m->place.prefix, to, n, e))
+        return false;
+    buf_commit(&c->payload, n);
+    return true;
+}
+
+static bool add_copy(struct queue_service *q, struct queue_message *m, struct err *e) {
+    struct queue_copy *c = MEM_NEW(struct queue_copy);
+    *c = (struct queue_copy){.id = m->id, .payload = {.max = LOG_PAYLOAD_MAX}};
+    if (!pack_copy(m, c, e)) {
+        buf_done(&c->payload);
+        free(c);
+        return false;
+    }
+    c->record = (struct queue_entry){.type = LOG_RECORD_STATE,
+                                     .reserved = true,
+                                     .prefix = slice_of(c->payload.p, c->record.prefix.n),
+                                     .payload = slice_from(buf_slice(&c->payload), c->record.prefix.n)};
+    q->copies_bytes += c->payload.n;
+    list_append(&q->copies, &c->entry);
+    return true;
+}
+
+void queue_compact_copied(struct queue_service *q, struct queue_copy *c) {
+    struct queue_message *m = queue_index_find(&q->index, c->id);
+    if (m)
+        queue_index_place(m, &c->record.place);
+}
+
+static bool copy_some(struct queue_service *q, struct err *e) {
+    struct queue_segment *s = queue_log_oldest(&q->log);
+    LIST_EACH(at, &s->messages) {
+        struct queue_message *m = LIST_ENTRY(at, struct queue_message, by_segment);
+        if (q->copies_bytes >= QUEUE_COPY_BATCH)
+            break;
+        if (!add_copy(q, m, e))
+            return false;
+    }
+    loop_task_set(q->world->loop, &q->commit);
+    return true;
+}
+
+static FIBER_FN bool wait_for_copies(struct queue_service *q) {
+    while (!list_empty(&q->copies))
+        if (!fiber_sleep(1))
+            return false;
+    return true;
+}
+
+// --- the fibers
+
+static FIBER_FN bool pause(struct queue_service *q, int64_t ms) {
+    return fiber_cond_wait(&q->work, loop_in_ms(q->world->loop, ms)) != FIBER_CANCELLED && !q->stopping;
+}
+
+static void trouble(struct queue_service *q, const char *event, const struct err *e) {
+    if (e->kind != ERR_CANCELLED)
+        journal_write(q->world->journal, JOURNAL_ERROR, slice_str(event),
+                      (const struct journal_field[]){JOURNAL_ERR(e)}, 1);
+}
+
+static void compact(void *arg) {
+    struct queue_service *q = arg;
+    struct err e;
+    bool more = true;
+    while (more) {
+        int64_t wait = 0;
+        if (can_drop(q)) {
+            if (queue_log_drop_oldest(&q->log, &e)) {
+                metric_add(&q->metric, METRIC_LOG_COMPACTED, 1);
+            } else {
+                trouble(q, "segment-not-dropped", &e);
+                wait = TROUBLE_MS;
+            }
+        } else if (wants_copying(q)) {
+            if (!copy_some(q, &e)) {
+                trouble(q, "compaction-failed", &e);
+                wait = TROUBLE_MS;
+            }
+            more = wait_for_copies(q);
+            wait = q->failing ? TROUBLE_MS : wait;
+        } else {
+            wait = IDLE_MS;
+        }
+        more = more && (wait ? pause(q, wait) : fiber_sleep(0)) && !q->stopping;
+    }
+}
+
+void queue_look_at_disk(struct queue_service *q) {
+    struct err e;
+    uint64_t n;
+    if (!disk_free_bytes(q->world->disk, &n, &e))
+        return;
+    bool low = n < q->config->queue.reserve;
+    const struct journal_field fields[] = {JOURNAL_UINT("free", n), JOURNAL_UINT("reserve", q->config->queue.reserve)};
+    if (low && !q->low)
+        journal_write(q->world->journal, JOURNAL_ERROR, SLICE("disk-full"), fields, 2);
+    else if (q->low && !low)
+        journal_write(q->world->journal, JOURNAL_INFO, SLICE("disk-has-room"), fields, 2);
+    q->free_bytes = n;
+    q->low = low;
+}
+
+static void prepare(void *arg) {
+    struct queue_service *q = arg;
+    struct err e;
+    bool more = true;
+    while (more) {
+        queue_look_at_disk(q);
+        more = pause(q, IDLE_MS);
+        while (more && !q->low && queue_space_wants(&q->log)) {
+            bool ok = queue_space_fill_step(&q->log, &e);
+            if (!ok && e.smtp != 452)
+                trouble(q, "segment-not-prepared", &e);
+            more = fiber_sleep(ok ? STEP_MS : TROUBLE_MS) && !q->stopping;
+        }
+    }
+}
+
+bool queue_compact_start(struct queue_service *q, struct err *e) {
+    queue_look_at_disk(q);
+    return fiber_spawn(&q->group, "compact", compact, q, e) && fiber_spawn(&q->group, "prepare", prepare, q, e);
+}

@@ -1,0 +1,372 @@
+// queue_replay: what the log says, in order, after any kind of end.
+//
+//     behind a segment's known end (the next header's previous_end)   never counts, whatever it looks like
+//     a bad record before it                                          damage: kept aside, reported, replay goes on at
+//                                                                     the next good record
+//     a bad record in the last segment, whose end is not known        damage as well when a later record says that this
+//                                                                     one was durable (`synced`); else a write that
+//                                                                     nobody was promised: cut
+//     a segment of which neither header can be read                   the last one, never written to: used as a spare;
+//                                                                     anything else: kept aside whole, reported
+#include "svc/queue/queue_log.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { READ_STEP = 1024 * 1024, BLOCK = 4096 };
+
+// --- a window on a segment's file
+
+struct window {
+    struct disk_file *file;
+    char *p;
+    size_t cap, n;
+    uint64_t base; // offset of p[0]
+    uint64_t end;  // nothing behind it is looked at
+    bool cancelled;
+};
+
+// A bad sector must not hide what lies around it: what can't be read is zeros, so damage.
+static void read_by_blocks(struct window *w, size_t n, struct err *e) {
+    for (size_t at = 0; at < n && !w->cancelled; at += BLOCK) {
+        size_t want = n - at < BLOCK ? n - at : BLOCK, got = 0;
+        if (!disk_file_read(w->file, w->p + at, want, w->base + at, &got, e)) {
+            w->cancelled = e->kind == ERR_CANCELLED;
+            got = 0;
+        }
+        memset(w->p + at + got, 0, want - got);
+    }
+    w->n = n;
+}
+
+// `n` bytes at `at`, or as many as there are before the end.
+static struct slice view(struct window *w, uint64_t at, size_t n) {
+    struct err e;
+    if (at >= w->end || w->cancelled)
+        return SLICE_EMPTY;
+    n = (size_t)num_min(n, w->end - at);
+    if (at < w->base || at + n > w->base + w->n) {
+        size_t want = (size_t)num_min(num_max(n, READ_STEP), w->end - at);
+        if (want > w->cap) {
+            w->p = mem_grow(w->p, want, 1);
+            w->cap = want;
+        }
+        w->base = at;
+        if (!disk_file_read(w->file, w->p, want, at, &w->n, &e))
+            read_by_blocks(w, want, &e);
+    }
+    size_t there = (size_t)(w->base + w->n - at);
+    return slice_of(w->p + (at - w->base), there < n ? there : n);
+}
+
+static enum log_record_got record_at(struct window *w, const struct log_segment *head, uint64_t at, uint64_t after,
+                                     struct log_record *out, size_t *size) {
+    enum log_record_got got = log_record_parse(view(w, at, LOG_RECORD_HEADER), head, after, out, size);
+    if (got == LOG_RECORD_MORE)
+        got = log_record_parse(view(w, at, *size), head, after, out, size);
+    return got;
+}
+
+static bool all_zero(struct slice s) { return s.n == 0 || (s.p[0] == 0 && memcmp(s.p, s.p + 1, s.n - 1) == 0); }
+
+// The next whole record at or behind `at`; w->end where there is none.
+static uint64_t find_record(struct window *w, const struct log_segment *head, uint64_t at, uint64_t after,
+                            struct log_record *out, size_t *size) {
+    while (at < w->end && !w->cancelled) {
+        struct slice block = view(w, at, BLOCK);
+        if (block.n == 0)
+            break;
+        if (all_zero(block))
+            at += block.n < LOG_ALIGN ? LOG_ALIGN : block.n / LOG_ALIGN * LOG_ALIGN;
+        else if (record_at(w, head, at, after, out, size) == LOG_RECORD_WHOLE)
+            return at;
+        else
+            at += LOG_ALIGN;
+    }
+    return w->end;
+}
+
+// Whether a record behind `at` says that `seq` was durable.
+static bool was_durable(struct window *w, const struct log_segment *head, uint64_t at, uint64_t seq) {
+    struct log_record r;
+    size_t size = 0;
+    while ((at = find_record(w, head, at, seq - 1, &r, &size)) < w->end) {
+        if (r.synced >= seq)
+            return true;
+        at += size;
+    }
+    return false;
+}
+
+// --- keeping aside
+
+static bool copy_aside(struct queue_log *l, struct window *w, const char *name, uint64_t from, uint64_t to) {
+    struct disk_file *copy;
+    struct err e;
+    if (!disk_open(l->disk, name, DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, &copy, &e))
+        return e.sys == EEXIST; // kept by an earlier start
+    bool ok = true;
+    for (uint64_t at = from; ok && at < to;) {
+        struct slice piece = view(w, at, (size_t)num_min(to - at, READ_STEP));
+        ok = piece.n > 0 && disk_file_write_slice(copy, piece, at - from, &e);
+        at += piece.n;
+    }
+    ok = ok && disk_file_sync(copy, &e);
+    disk_file_close(copy);
+    if (!ok && !disk_remove(l->disk, name, &e))
+        return false; // half a copy is better than none
+    return ok;
+}
+
+static void report_records(struct queue_log *l, const struct queue_replay_hooks *hooks, struct window *w,
+                           uint64_t segment, uint64_t from, uint64_t to) {
+    char name[QUEUE_NAME];
+    (void)snprintf(name, sizeof name, "queue/damaged-%016llx-%llu", (unsigned long long)segment,
+                   (unsigned long long)from);
+    bool kept = copy_aside(l, w, name, from, to);
+    struct queue_damage_report report = {QUEUE_DAMAGE_RECORDS, segment, from, to - from, kept ? name : NULL};
+    l->counts.damaged++;
+    hooks->damage(hooks->arg, &report);
+}
+
+static void report(const struct queue_replay_hooks *hooks, enum queue_damage what, uint64_t segment, uint64_t offset,
+                   const char *kept) {
+    struct queue_damage_report r = {what, segment, offset, 0, kept};
+    hooks->damage(hooks->arg, &r);
+}
+
+// --- one segment
+
+// Reads on to `w->end`, which is the segment's known end or, in the last segment, the file's.
+static void replay_segment(struct queue_log *l, const struct queue_replay_hooks *hooks, struct queue_segment *s,
+                           struct window *w, bool end_known) {
+    uint64_t at = LOG_FIRST, after = s->head.first_seq - 1;
+    struct log_record r;
+    size_t size = 0;
+    while (at < w->end && !w->cancelled) {
+        if (record_at(w, &s->head, at, after, &r, &size) != LOG_RECORD_WHOLE) {
+            if (!end_known && !was_durable(w, &s->head, at + LOG_ALIGN, after + 1)) {
+                s->unwritten = at == LOG_FIRST && find_record(w, &s->head, at, 0, &r, &size) == w->end;
+                if (!all_zero(view(w, at, BLOCK)))
+                    report(hooks, QUEUE_DAMAGE_TAIL, s->head.number, at, NULL);
+                break;
+            }
+            uint64_t next = find_record(w, &s->head, at + LOG_ALIGN, after, &r, &size);
+            report_records(l, hooks, w, s->head.number, at, next);
+            at = next;
+            if (at >= w->end)
+                break;
+            // Keeping the bytes aside has moved the window.
+            (void)record_at(w, &s->head, at, after, &r, &size);
+        }
+        struct queue_place place = {.segment = s,
+                                    .offset = (uint32_t)(at + LOG_RECORD_HEADER),
+                                    .length = (uint32_t)r.payload.n,
+                                    .prefix = r.prefix};
+        hooks->record(hooks->arg, &r, &place);
+        after = r.seq;
+        at += size;
+    }
+    s->end = at < w->end ? at : w->end;
+    if (after > l->seq)
+        l->seq = after;
+}
+
+// --- all of them
+
+struct found {
+    struct queue_log *log;
+    uint64_t *logs, *spares;
+    size_t logs_n, spares_n;
+    bool filling;
+};
+
+static bool parse_number(struct slice text, const char *kind, uint64_t *out) {
+    struct slice prefix = slice_str(kind);
+    if (!slice_starts(text, prefix) || text.n != prefix.n + 16)
+        return false;
+    uint64_t v = 0;
+    for (size_t i = prefix.n; i < text.n; i++) {
+        char c = text.p[i];
+        if (!ascii_digit(c) && (c < 'a' || c > 'f'))
+            return false;
+        v = v << 4 | (uint64_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
+    }
+    *out = v;
+    return true;
+}
+
+static void note_name(void *arg, const char *entry) {
+    struct found *f = arg;
+    uint64_t number;
+    if (parse_number(slice_str(entry), "log-", &number)) {
+        f->logs = mem_grow(f->logs, f->logs_n + 1, sizeof *f->logs);
+        f->logs[f->logs_n++] = number;
+    } else if (parse_number(slice_str(entry), "spare-", &number)) {
+        f->spares = mem_grow(f->spares, f->spares_n + 1, sizeof *f->spares);
+        f->spares[f->spares_n++] = number;
+    } else if (slice_eq(slice_str(entry), SLICE("filling"))) {
+        f->filling = true;
+    }
+}
+
+static int by_number(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+enum head_state { HEAD_GOOD, HEAD_UNUSED, HEAD_DAMAGED };
+
+// UNUSED: never written, or still that of an earlier life under another number.
+static enum head_state read_head(struct disk_file *f, uint64_t number, struct log_segment *out, struct err *e) {
+    bool damaged = false, other = false;
+    for (uint64_t at = 0; at <= LOG_HEADER_COPY; at += LOG_HEADER_COPY) {
+        char bytes[LOG_HEADER] = {0};
+        struct log_segment head;
+        size_t got;
+        bool read = disk_file_read(f, bytes, sizeof bytes, at, &got, e);
+        if (!read || !log_segment_unpack(bytes, &head)) {
+            damaged = damaged || !read || !all_zero(slice_of(bytes, sizeof bytes));
+        } else if (head.number == number) {
+            *out = head;
+            return HEAD_GOOD;
+        } else {
+            other = true;
+        }
+    }
+    return damaged && !other ? HEAD_DAMAGED : HEAD_UNUSED;
+}
+
+static bool set_aside(struct queue_log *l, const struct queue_replay_hooks *hooks, const char *name, uint64_t number,
+                      struct err *e) {
+    char aside[QUEUE_NAME];
+    queue_space_name(aside, "damaged", number);
+    if (!disk_rename(l->disk, name, aside, e))
+        return false;
+    l->counts.damaged++;
+    report(hooks, QUEUE_DAMAGE_SEGMENT, number, 0, aside);
+    return true;
+}
+
+// Opens a segment's file: a good one becomes the log's newest so far.
+static bool load_segment(struct queue_log *l, const struct queue_replay_hooks *hooks, uint64_t number, struct err *e) {
+    char name[QUEUE_NAME];
+    struct disk_file *file;
+    struct log_segment head;
+    uint64_t size;
+    queue_space_name(name, "log", number);
+    if (!disk_open(l->disk, name, DISK_WRITE, &file, e))
+        return false;
+    if (!disk_file_size(file, &size, e)) {
+        disk_file_close(file);
+        return false;
+    }
+    l->number = number;
+    switch (read_head(file, number, &head, e)) {
+    case HEAD_GOOD: {
+        struct queue_segment *s = MEM_NEW(struct queue_segment);
+        *s = (struct queue_segment){.head = head, .file = file, .size = size};
+        list_init(&s->messages);
+        list_append(&l->segments, &s->entry);
+        l->segments_n++;
+        return true;
+    }
+    case HEAD_UNUSED:
+        return queue_space_give(l, name, file, size, e);
+    default:
+        disk_file_close(file);
+        return set_aside(l, hooks, name, number, e);
+    }
+}
+
+// From the last back to the first: who is the one before, and where it ends. A segment between the two was opened in
+// vain and never counted.
+static bool drop_the_vain(struct queue_log *l, struct err *e) {
+    struct queue_segment *next = NULL;
+    for (struct list *at = l->segments.prev, *before; at != &l->segments; at = before) {
+        struct queue_segment *s = LIST_ENTRY(at, struct queue_segment, entry);
+        before = at->prev;
+        s->end = 0; // not known
+        if (next && s->head.number > next->head.previous) {
+            char name[QUEUE_NAME];
+            queue_space_name(name, "log", s->head.number);
+            if (!queue_space_give(l, name, s->file, s->size, e))
+                return false;
+            list_remove(&s->entry);
+            free(s);
+            l->segments_n--;
+            continue;
+        }
+        if (next && s->head.number == next->head.previous)
+            s->end = num_min(next->head.previous_end, s->size);
+        next = s;
+    }
+    return true;
+}
+
+static bool replay_all(struct queue_log *l, const struct queue_replay_hooks *hooks, struct err *e) {
+    struct window w = {0};
+    LIST_EACH(at, &l->segments) {
+        struct queue_segment *s = LIST_ENTRY(at, struct queue_segment, entry);
+        bool known = s->end != 0;
+        w.file = s->file;
+        w.n = 0;
+        w.end = known ? s->end : s->size;
+        replay_segment(l, hooks, s, &w, known);
+    }
+    free(w.p);
+    return !w.cancelled || err_set(e, ERR_CANCELLED, "stopped while reading the queue log");
+}
+
+// The last segment is used on only when nothing was ever written to it.
+static void resume(struct queue_log *l) {
+    l->synced = l->seq;
+    if (list_empty(&l->segments))
+        return;
+    struct queue_segment *last = LIST_ENTRY(l->segments.prev, struct queue_segment, entry);
+    if (last->unwritten && last->size == l->segment_size) {
+        l->current = last;
+    } else {
+        l->previous = last->head.number;
+        l->previous_end = last->end;
+    }
+}
+
+static bool load_spares(struct queue_log *l, const struct found *f, struct err *e) {
+    for (size_t i = 0; i < f->spares_n; i++)
+        if (f->spares[i] >= l->spare_serial)
+            l->spare_serial = f->spares[i] + 1;
+    for (size_t i = 0; i < f->spares_n; i++) {
+        char name[QUEUE_NAME];
+        struct disk_file *file;
+        uint64_t size;
+        queue_space_name(name, "spare", f->spares[i]);
+        if (!disk_open(l->disk, name, DISK_WRITE, &file, e))
+            return false;
+        if (!disk_file_size(file, &size, e) || !queue_space_give(l, name, file, size, e)) {
+            disk_file_close(file);
+            return false;
+        }
+    }
+    return !f->filling || disk_remove(l->disk, "queue/filling", e);
+}
+
+bool queue_replay(struct queue_log *l, const struct queue_replay_hooks *hooks, struct err *e) {
+    struct found f = {.log = l};
+    bool ok = disk_make_dir(l->disk, "queue", e) && disk_make_dir(l->disk, "queue/big", e) &&
+              disk_sync_dir(l->disk, ".", e) && disk_list(l->disk, "queue", note_name, &f, e) && load_spares(l, &f, e);
+    if (ok && f.logs_n)
+        qsort(f.logs, f.logs_n, sizeof *f.logs, by_number);
+    for (size_t i = 0; ok && i < f.logs_n; i++)
+        ok = load_segment(l, hooks, f.logs[i], e);
+    ok = ok && drop_the_vain(l, e) && replay_all(l, hooks, e);
+    if (ok)
+        resume(l);
+    free(f.logs);
+    free(f.spares);
+    return ok || err_while(e, "reading the queue log");
+}
