@@ -184,12 +184,19 @@ def take_samples(makers, workloads, options):
     return samples, failures
 
 
+def given_binary(options):
+    path = pathlib.Path(options.binary).resolve() if options.binary else None
+    if path and not os.access(path, os.X_OK):
+        raise BenchError(f'there is no program {path}')
+    return path
+
+
 def contenders(options):
     makers, notes = [], []
     for name in options.contenders.split(','):
         if name == 'posthouse':
             try:
-                Posthouse.binary = pathlib.Path(options.binary) if options.binary else build_release()
+                Posthouse.binary = given_binary(options) or build_release()
                 makers.append(Posthouse)
             except BenchError as e:
                 notes.append(f'posthouse is left out: {e}')
@@ -289,7 +296,7 @@ def smoke_steps():
 def smoke(options):
     """TAP, for the test runner: does benching work at all? Figures are of no interest here."""
     build_programs()
-    Posthouse.binary = pathlib.Path(options.binary) if options.binary else find_binary(ROOT / 'build')
+    Posthouse.binary = given_binary(options) or find_binary(ROOT / 'build')
     WORK.mkdir(parents=True, exist_ok=True)
     steps, failed = smoke_steps(), 0
     print(f'1..{len(steps)}')
