@@ -52,12 +52,12 @@ def build_release():
     """The optimised build; asserts stay on, as in production."""
     if not (RELEASE / 'build.ninja').exists():
         run(['meson', 'setup', RELEASE, ROOT, '-Dbuildtype=release', '-Db_ndebug=false'])
-    run(['ninja', '-C', RELEASE])
+    run(['ninja', '-C', RELEASE, 'posthouse'])
     return find_binary(RELEASE)
 
 
 def find_binary(build):
-    for path in (build / 'posthouse', build / 'src' / 'posthouse', build / 'src' / 'cmd' / 'posthouse'):
+    for path in (build / 'posthouse', build / 'src' / 'cmd' / 'posthouse'):
         if path.exists():
             return path
     raise BenchError(f'no posthouse in {build}')
