@@ -71,13 +71,14 @@ static const char *const dns[] = {
     NULL,
 };
 
+static struct seed first_state(uint64_t run) { return (struct seed){run * 0x2545f4914f6cdd1d}; }
+
 static struct netaddr address(uint8_t third, uint8_t last, uint16_t port) {
     return (struct netaddr){.family = NETADDR_V4, .ip = {10, 0, third, last}, .port = port};
 }
 
-static void choose_weather(struct world_of_seed *w) {
-    struct seed *s = &w->seed;
-    w->weather = (struct weather){
+static struct weather choose_weather(struct seed *s) {
+    return (struct weather){
         .network = seed_chance(s, 500),
         .kills = seed_chance(s, 400),
         .crashes = seed_chance(s, 350),
@@ -234,12 +235,12 @@ static bool run_seed(uint64_t run, bool trace, struct buf *report, unsigned *ack
     struct world_of_seed *w = MEM_NEW(struct world_of_seed);
     w->run = run;
     w->trace = trace;
-    w->seed.state = run * 0x2545f4914f6cdd1d;
+    w->seed = first_state(run);
     w->loop = loop_new(true);
     w->net = sim_net_new(w->loop, &w->seed);
     fiber_group_init(&w->director, w->loop, "director");
     fiber_group_init(&w->outside, w->loop, "outside");
-    choose_weather(w);
+    w->weather = choose_weather(&w->seed);
     w->here = build(w, "here", 1, here_text);
     w->there = build(w, "there", 2, there_text);
     start_people(w);
@@ -265,11 +266,10 @@ static bool run_seed(uint64_t run, bool trace, struct buf *report, unsigned *ack
 // --- many seeds
 
 static void show_weather(uint64_t run) {
-    struct world_of_seed w = {.seed.state = run * 0x2545f4914f6cdd1d};
-    choose_weather(&w);
-    printf("# seed %llu:%s%s%s%s%s%s\n", (unsigned long long)run, w.weather.network ? " network" : "",
-           w.weather.kills ? " kills" : "", w.weather.crashes ? " crashes" : "", w.weather.disk ? " disk" : "",
-           w.weather.clock ? " clock" : "", w.weather.full ? " full" : "");
+    struct seed seed = first_state(run);
+    struct weather w = choose_weather(&seed);
+    printf("# seed %llu:%s%s%s%s%s%s\n", (unsigned long long)run, w.network ? " network" : "", w.kills ? " kills" : "",
+           w.crashes ? " crashes" : "", w.disk ? " disk" : "", w.clock ? " clock" : "", w.full ? " full" : "");
 }
 
 static int run_one(uint64_t run) {
