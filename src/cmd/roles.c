@@ -7,12 +7,27 @@
 #include "svc/deliver/deliver.h"
 #include "svc/inject/inject.h"
 #include "svc/lookup/lookup.h"
+#include "svc/queue/queue.h"
 #include "svc/relay/relay.h"
+#include "svc/resolver/resolver_unbound.h"
 #include "svc/smtpd/smtpd.h"
 
 #include <stdlib.h>
 
 enum { SESSIONS_LOOK_MS = 10 };
+
+// --- queue
+
+static void *queue_make(struct world *w, const struct role_start *s, struct err *e) { return queue_new(w, s->config); }
+
+static void queue_take(void *service, struct link *link, enum role peer, uint32_t instance) {
+    queue_attach(service, link, peer);
+}
+
+static bool queue_begin(void *service, struct err *e) { return queue_start(service, e); }
+static void queue_end(void *service) { queue_stop(service); }
+static struct fiber_group *queue_group(void *service) { return queue_fibers(service); }
+static void queue_gone(void *service) { queue_free(service); }
 
 // --- lookup
 
@@ -67,6 +82,21 @@ static void inject_take(void *service, struct link *link, enum role peer, uint32
 static void inject_end(void *service) { inject_stop(service); }
 static struct fiber_group *inject_group(void *service) { return inject_fibers(service); }
 static void inject_gone(void *service) { inject_free(service); }
+
+// --- resolver
+
+static void *resolver_make(struct world *w, const struct role_start *s, struct err *e) {
+    struct resolver_backend *backend = resolver_unbound_new(w, s->config, e);
+    return backend ? resolver_new(w, backend) : NULL;
+}
+
+static void resolver_take(void *service, struct link *link, enum role peer, uint32_t instance) {
+    resolver_attach(service, link, peer);
+}
+
+static void resolver_end(void *service) { resolver_stop(service); }
+static struct fiber_group *resolver_group(void *service) { return resolver_fibers(service); }
+static void resolver_gone(void *service) { resolver_free(service); }
 
 // --- smtpd
 
@@ -133,6 +163,13 @@ static void control_gone(void *service) { control_free(service); }
 static const struct role_kind kinds[ROLE_COUNT] = {
     [ROLE_SMTPD] =
         {.make = smtpd_make, .attach = smtpd_take, .listen = smtpd_serve, .stop = smtpd_end, .free = smtpd_gone},
+    [ROLE_QUEUE] = {.disk = ROLE_DISK_STATE,
+                    .make = queue_make,
+                    .start = queue_begin,
+                    .attach = queue_take,
+                    .stop = queue_end,
+                    .fibers = queue_group,
+                    .free = queue_gone},
     [ROLE_LOOKUP] = {.disk = ROLE_DISK_ROOT,
                      .make = lookup_make,
                      .attach = lookup_take,
@@ -153,6 +190,11 @@ static const struct role_kind kinds[ROLE_COUNT] = {
                     .free = relay_gone},
     [ROLE_INJECT] =
         {.make = inject_make, .attach = inject_take, .stop = inject_end, .fibers = inject_group, .free = inject_gone},
+    [ROLE_RESOLVER] = {.make = resolver_make,
+                       .attach = resolver_take,
+                       .stop = resolver_end,
+                       .fibers = resolver_group,
+                       .free = resolver_gone},
     [ROLE_CONTROL] = {.make = control_make,
                       .attach = control_take,
                       .listen = control_serve,
