@@ -249,6 +249,8 @@ bool queue_message_content(struct queue_service *q, struct queue_message *m, uin
         return true;
     if (n > m->size - offset)
         n = (size_t)(m->size - offset);
+    if (n == 0)
+        return true;
     char *to = buf_reserve(b, n);
     if (!to)
         return err_set(e, ERR_TEMPORARY, "no memory for content");
