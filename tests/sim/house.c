@@ -410,5 +410,11 @@ void house_free(struct house *h) {
     free(h);
 }
 
+void house_flush(struct house *h) {
+    for (enum role role = 0; role < ROLE_COUNT; role++)
+        if (h->procs[role] && h->procs[role]->world.journal)
+            journal_flush(h->procs[role]->world.journal);
+}
+
 struct sim_disk *house_state_disk(struct house *h) { return h->state; }
 struct sim_disk *house_mail_disk(struct house *h) { return h->mail; }

@@ -38,5 +38,8 @@ FIBER_FN void house_crash(struct house *h);
 FIBER_FN void house_stop(struct house *h);
 void house_free(struct house *h); // nothing of it runs
 
+// Prints the events that wait, in a trace.
+void house_flush(struct house *h);
+
 struct sim_disk *house_state_disk(struct house *h);
 struct sim_disk *house_mail_disk(struct house *h);

@@ -195,6 +195,12 @@ static void start_people(struct world_of_seed *w) {
         snprintf(w->trouble, sizeof w->trouble, "%.150s", e.text);
 }
 
+static void print_events(void *arg) {
+    struct world_of_seed *w = arg;
+    house_flush(w->here);
+    house_flush(w->there);
+}
+
 static struct house *build(struct world_of_seed *w, const char *name, uint8_t last, const char *text) {
     struct house_setup setup = {
         .loop = w->loop,
@@ -243,6 +249,8 @@ static bool run_seed(uint64_t run, bool trace, struct buf *report, unsigned *ack
     w->weather = choose_weather(&w->seed);
     w->here = build(w, "here", 1, here_text);
     w->there = build(w, "there", 2, there_text);
+    if (trace)
+        loop_on_idle(w->loop, print_events, w);
     start_people(w);
     set_faults(w, true);
     struct err e;
