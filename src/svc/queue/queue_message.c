@@ -245,7 +245,7 @@ static bool read_file(struct queue_service *q, uint64_t file, uint64_t offset, c
 
 bool queue_message_content(struct queue_service *q, struct queue_message *m, uint64_t offset, size_t n, struct buf *b,
                            struct err *e) {
-    if (offset >= m->size)
+    if (offset >= m->size || n == 0)
         return true;
     if (n > m->size - offset)
         n = (size_t)(m->size - offset);
