@@ -557,6 +557,17 @@ void smtpd_session_run(struct smtpd_session *s) {
         linger(s);
 }
 
+void smtpd_session_stop(struct smtpd_session *s) {
+    struct transport *t = s->stream.transport;
+    struct slice line = SLICE("421 4.3.2 going down, please connect again later\r\n");
+    size_t put;
+    if (!s->idle)
+        return;
+    if (s->stream.out.n == 0)
+        t->ops->write(t, line, &put, NULL);
+    t->ops->shutdown(t);
+}
+
 void smtpd_session_done(struct smtpd_session *s) {
     end_transaction(s);
     arena_done(&s->arena);

@@ -76,4 +76,7 @@ void smtpd_session_init(struct smtpd_session *s, struct smtpd_shared *shared, st
 // The whole conversation. Returns when it is over, whoever ended it.
 FIBER_FN void smtpd_session_run(struct smtpd_session *s);
 
+// Told when shared->stopping was set: one that waits for a command with nothing in hand ends now with 421. Any fiber.
+void smtpd_session_stop(struct smtpd_session *s);
+
 void smtpd_session_done(struct smtpd_session *s);

@@ -1,0 +1,130 @@
+// smtpd_backend_fake: answering from memory.
+#include "smtpd_backend_fake.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "rt/loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct smtpd_slot {
+    struct buf content;
+};
+
+static struct fake_backend *of(struct smtpd_backend *b) { return LIST_ENTRY(b, struct fake_backend, backend); }
+
+static FIBER_FN bool pass_time(int64_t ms, struct err *e) {
+    return ms == 0 || fiber_sleep(ms) || err_set(e, ERR_CANCELLED, "stopped");
+}
+
+static FIBER_FN bool expand(struct smtpd_backend *backend, struct slice address, struct arena *arena,
+                            struct message_expand_reply *out, struct err *e) {
+    struct fake_backend *b = of(backend);
+    struct recipients found;
+    if (!pass_time(b->expand_ms, e))
+        return false;
+    if (b->expand_fails)
+        return err_smtp(e, 451, "4.3.0", "lookup is away");
+    *out = (struct message_expand_reply){.result = b->says};
+    if (b->says != MESSAGE_EXPAND_OK)
+        return true;
+    if (!recipient_expand(b->config, b->tables, address, arena, &found, e))
+        return false;
+    out->result = found.kind == RECIPIENT_UNKNOWN ? MESSAGE_EXPAND_UNKNOWN : MESSAGE_EXPAND_OK;
+    out->addresses = arena_alloc(arena, (found.n + 1) * sizeof *out->addresses);
+    for (size_t i = 0; i < found.n; i++)
+        out->addresses[i] = found.list[i].address;
+    out->addresses_n = found.n;
+    return true;
+}
+
+static FIBER_FN bool ready(struct fake_backend *b, struct err *e) {
+    if (!pass_time(b->submit_ms, e))
+        return false;
+    if (b->queue_down)
+        return err_smtp(e, 451, "4.3.0", "the queue is away");
+    return !b->disk_full || err_smtp(e, 452, "4.3.1", "no room on the disk");
+}
+
+static void keep(struct fake_backend *b, const struct message_submit *m, struct slice before) {
+    struct fake_message *k = &b->kept[b->kept_n];
+    const struct envelope *env = &m->envelope;
+    if (b->kept_n++ >= FAKE_MESSAGES || b->forgets)
+        return;
+    struct buf content = {.max = 1 << 28};
+    buf_add(&content, before);
+    buf_add(&content, m->content);
+    k->flags = env->flags;
+    k->sender = arena_dup(&b->arena, env->sender);
+    k->client = arena_dup(&b->arena, env->client);
+    k->helo = arena_dup(&b->arena, env->helo);
+    k->content = arena_dup(&b->arena, buf_slice(&content));
+    k->recipients = arena_alloc(&b->arena, (env->recipients_n + 1) * sizeof *k->recipients);
+    for (size_t i = 0; i < env->recipients_n; i++)
+        k->recipients[i] = arena_dup(&b->arena, env->recipients[i].address);
+    k->recipients_n = env->recipients_n;
+    buf_done(&content);
+}
+
+static void free_slot(struct fake_backend *b, struct smtpd_slot *slot) {
+    b->slots--;
+    buf_done(&slot->content);
+    free(slot);
+}
+
+static FIBER_FN bool submit(struct smtpd_backend *backend, struct message_submit *m, struct smtpd_slot *slot,
+                            struct err *e) {
+    struct fake_backend *b = of(backend);
+    assert(m->envelope.recipients_n > 0 && m->content.n <= MESSAGE_INLINE_MAX);
+    bool ok = ready(b, e);
+    if (ok)
+        keep(b, m, slot ? buf_slice(&slot->content) : SLICE_EMPTY);
+    if (slot)
+        free_slot(b, slot);
+    return ok;
+}
+
+static FIBER_FN bool open_slot(struct smtpd_backend *backend, struct smtpd_slot **slot, struct err *e) {
+    struct fake_backend *b = of(backend);
+    if (!ready(b, e))
+        return false;
+    b->slots++;
+    *slot = MEM_NEW(struct smtpd_slot);
+    (*slot)->content.max = 1 << 28;
+    return true;
+}
+
+static FIBER_FN bool piece(struct smtpd_backend *backend, struct smtpd_slot *slot, struct slice bytes, struct err *e) {
+    struct fake_backend *b = of(backend);
+    assert(bytes.n <= MESSAGE_INLINE_MAX);
+    if (!ready(b, e))
+        return false;
+    if (b->pieces_left == 0)
+        return err_smtp(e, 452, "4.3.1", "no room on the disk");
+    b->pieces_left -= b->pieces_left > 0;
+    buf_add(&slot->content, bytes);
+    return true;
+}
+
+static void give_up(struct smtpd_backend *backend, struct smtpd_slot *slot) { free_slot(of(backend), slot); }
+static uint64_t queue_id(struct smtpd_backend *backend) { return 0x1000000 + of(backend)->ids++; }
+static struct wall now(struct smtpd_backend *backend) { return (struct wall){1795257675000}; }
+
+static const struct smtpd_backend_ops ops = {expand, submit, open_slot, piece, give_up, queue_id, now};
+
+void fake_backend_init(struct fake_backend *b, const struct config *config) {
+    struct recipient_warnings warnings = {0};
+    *b = (struct fake_backend){.backend = {&ops}, .config = config, .arena = {.max = 1 << 28}, .pieces_left = -1};
+    assert(config->tables_n <= FAKE_TABLES);
+    for (size_t i = 0; i < config->tables_n; i++)
+        b->tables[i] =
+            recipient_table_parse(config->tables[i].kind, config->tables[i].text, (struct hash_key){0}, &warnings);
+    recipient_warnings_done(&warnings);
+}
+
+void fake_backend_done(struct fake_backend *b) {
+    for (size_t i = 0; i < FAKE_TABLES; i++)
+        recipient_table_free(b->tables[i]);
+    arena_done(&b->arena);
+}

@@ -1,0 +1,610 @@
+// smtpd_dialogue: the SMTP session against clients that follow a script. A script is lines:
+//
+//     # a comment
+//     > config limit { errors 3 }         added to the configuration; before the first C: or S:, as the next four
+//     > client 10.1.2.3                   the client's address; 192.0.2.1 unless said, 10/8 is trusted
+//     > offer tls                         STARTTLS is offered; the handshake is played: TRANSPORT_HELLO, no bytes back
+//     > uncut                             played in one piece only
+//     > no bare | no clean                only {eod} without a bare CR or LF, or only those with one
+//     > tls                               the client's part of the handshake
+//     > sleep 5000                        milliseconds of the fake clock
+//     > stop                              the service is told to stop
+//     > close                             the client closes
+//     > closed                            the server must close now, saying nothing more
+//     > quiet                             the server must say nothing in the next second
+//     > lookup away | lookup slow 5000 | lookup loops | lookup works
+//     > queue away | queue full | queue full after 2 (pieces) | queue slow 5000 | queue works
+//     > kept <a@example.net> -> alice@example.org bob@example.org     the next message that the queue got
+//     > kept-flags 8bit smtputf8          of that message
+//     > kept-bytes 1000                   of its content, without the Received field
+//     > received with ESMTPS              a text that its Received field must have
+//     K: Subject: hi                      the next line of its content, escapes as in C|; "K: ..." is all the rest
+//     S: 250 what the server must say     may end with "..."; "S: 250-..." is all the rest of a reply
+//     C: what the client says             {x*1000} is a thousand x
+//     C| the same without CRLF, with \r \n \0 \xNN
+//
+// {eod} in a C| stands for each sequence of the smuggling corpus: the script is played once for each.
+//
+// What the client says before it listens again goes out in one piece; then the script is played again byte by byte, and
+// again and again cut at one place, at every byte as far as that is not too many. The server must say the same.
+#include "base/mem.h"
+#include "base/num.h"
+#include "script.h"
+#include "smtpd_backend_fake.h"
+#include "svc/smtpd/smtpd_session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TRANSPORT_HELLO "\x16\x03\x01HELLO"
+
+enum { PIPE = 64 * 1024, PATIENCE_MS = 20 * MS_MINUTE, CUTS_MAX = 400, BYTEWISE_MAX = 4096, RECIPIENTS = 64 };
+
+static const char base_config[] =
+    "version 1\nhostname mx.example.org\nlisten mx 203.0.113.1:25\n"
+    "table people inline { \"alice\" \"bob\" \"postmaster = alice\" \"sales = alice, bob\""
+    " \"away = carol@example.com\" \"loop = loop2\" \"loop2 = loop\" \"j\xc3\xbcrgen\" }\n"
+    "domain example.org { recipients people; deliver maildir \"/m/{local}\" }\n"
+    "domain xn--bcher-kva.example { recipients any; deliver maildir \"/m/{local}\" }\n"
+    "domain backup.example { recipients any; deliver relay }\n"
+    "relay from 10.0.0.0/8\n";
+
+// How the client's bytes are cut up.
+struct pace {
+    bool bytewise;
+    size_t cut; // 0: nowhere
+};
+
+struct scene {
+    struct loop *loop;
+    struct config *config;
+    struct fake_backend backend;
+    struct smtpd_shared shared;
+    struct smtpd_session session;
+    struct metric metrics;
+    struct fiber_group group;
+    struct netaddr address;
+    struct transport *client, *server;
+    bool begun, over, spoken;
+    struct pace pace;
+    struct buf settings; // configuration
+    struct buf unsent, heard, scratch;
+    size_t said;          // bytes that were sent
+    size_t looked;        // messages that the script has looked at
+    struct slice content; // of the one it looks at
+    struct slice received;
+    const char *path;
+    struct slice rest, eod;
+    unsigned line;
+    bool uncut;
+    char failure[1000];
+};
+
+static bool fail_script(struct scene *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool fail_script(struct scene *s, const char *format, ...) {
+    char text[700];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!s->failure[0])
+        snprintf(s->failure, sizeof s->failure, "%s:%u: %s", s->path, s->line, text);
+    return false;
+}
+
+// --- the server
+
+static FIBER_FN bool fake_tls(void *arg, struct transport *inner, struct mono deadline, struct transport **out,
+                              struct err *e) {
+    struct slice want = SLICE(TRANSPORT_HELLO);
+    (void)arg;
+    while (want.n) {
+        char c;
+        size_t got;
+        enum transport_got how = inner->ops->read(inner, &c, 1, &got, e);
+        if (how == TRANSPORT_AGAIN && inner->ops->wait_read(inner, deadline, e))
+            continue;
+        if (how != TRANSPORT_SOME || c != want.p[0])
+            return err_set(e, ERR_TEMPORARY, "no handshake");
+        want = slice_from(want, 1);
+    }
+    *out = inner;
+    return true;
+}
+
+static void serve(void *arg) {
+    struct scene *s = arg;
+    smtpd_session_run(&s->session);
+    smtpd_session_done(&s->session);
+    s->over = true;
+}
+
+static bool configure(struct scene *s) {
+    struct config_report report = {0};
+    BUF_AUTO struct buf text = {.max = 1 << 20};
+    buf_add_str(&text, base_config);
+    buf_add(&text, buf_slice(&s->settings));
+    s->config = config_parse(buf_slice(&text), SLICE("/"), &report);
+    if (!s->config)
+        fail_script(s, "configuration: %.*s", SLICE_ARG(report.mistakes[0].text));
+    config_report_done(&report);
+    return s->config != NULL;
+}
+
+static bool begin(struct scene *s) {
+    struct err e;
+    if (s->begun)
+        return true;
+    s->begun = true;
+    if (!configure(s))
+        return false;
+    fake_backend_init(&s->backend, s->config);
+    s->shared.config = s->config;
+    s->shared.backend = &s->backend.backend;
+    s->shared.metrics = &s->metrics;
+    transport_pair(PIPE, &s->client, &s->server);
+    smtpd_session_init(&s->session, &s->shared, s->server, &s->address, 0x123456789);
+    return fiber_spawn(&s->group, "session", serve, s, &e) || fail_script(s, "%s", e.text);
+}
+
+// --- the client
+
+// Lets the server do what it can without time passing.
+static FIBER_FN void settle(void) {
+    for (int i = 0; i < 4; i++)
+        fiber_yield();
+}
+
+static FIBER_FN bool push(struct scene *s, struct slice bytes) {
+    struct err e;
+    s->said += bytes.n;
+    if (!s->client)
+        return fail_script(s, "the client has closed");
+    return transport_write_all(s->client, bytes, loop_in_ms(s->loop, PATIENCE_MS), &e);
+}
+
+// A server that has closed is noticed when it is listened to.
+static FIBER_FN void send_unsent(struct scene *s) {
+    struct slice rest = buf_slice(&s->unsent);
+    while (rest.n) {
+        size_t n = rest.n;
+        if (s->pace.bytewise && n <= BYTEWISE_MAX)
+            n = 1;
+        else if (s->said < s->pace.cut && s->pace.cut < s->said + n)
+            n = s->pace.cut - s->said;
+        if (!push(s, slice_upto(rest, n)))
+            break;
+        rest = slice_from(rest, n);
+        if (rest.n)
+            settle();
+    }
+    buf_reset(&s->unsent);
+}
+
+// More of what the server says. False: it closed, or the patience ended.
+static FIBER_FN bool hear(struct scene *s, int64_t patience_ms) {
+    struct mono deadline = loop_in_ms(s->loop, patience_ms);
+    struct err e;
+    while (s->client) {
+        char *to = buf_reserve(&s->heard, 4096);
+        size_t got;
+        switch (s->client->ops->read(s->client, to, 4096, &got, &e)) {
+        case TRANSPORT_SOME:
+            buf_commit(&s->heard, got);
+            return true;
+        case TRANSPORT_AGAIN:
+            if (!s->client->ops->wait_read(s->client, deadline, &e))
+                return false;
+            break;
+        default:
+            return false;
+        }
+    }
+    return false;
+}
+
+static FIBER_FN bool hear_line(struct scene *s, struct slice want, struct slice *line) {
+    size_t n;
+    buf_reset(&s->scratch);
+    while ((n = slice_search(buf_slice(&s->heard), SLICE("\r\n"))) == s->heard.n)
+        if (!hear(s, PATIENCE_MS))
+            return fail_script(s, "the server says nothing more, but \"%.*s\" was expected", SLICE_ARG(want));
+    buf_add(&s->scratch, slice_upto(buf_slice(&s->heard), n));
+    buf_drop(&s->heard, n + 2);
+    *line = buf_slice(&s->scratch);
+    if (line->n > 510)
+        return fail_script(s, "a line of the reply has %zu bytes (RFC 5321 4.5.3.1.5)", line->n);
+    return true;
+}
+
+static FIBER_FN bool expect_line(struct scene *s, struct slice want) {
+    struct slice got;
+    bool rest = want.n == 7 && slice_ends(want, SLICE("-..."));
+    do {
+        if (!hear_line(s, want, &got))
+            return false;
+        if (!script_matches(got, rest ? slice_upto(want, 3) : want) &&
+            !(rest && slice_starts(got, slice_upto(want, 3))))
+            return fail_script(s, "got \"%.*s\", not \"%.*s\"", SLICE_ARG(got), SLICE_ARG(want));
+    } while (rest && got.n > 3 && got.p[3] == '-');
+    return true;
+}
+
+static FIBER_FN bool expect_quiet(struct scene *s) {
+    return (!s->heard.n && !hear(s, MS_SECOND) && !s->over) ||
+           fail_script(s, "the server says \"%.*s\"", SLICE_ARG(buf_slice(&s->heard)));
+}
+
+static FIBER_FN bool expect_closed(struct scene *s) {
+    struct mono before = loop_now(s->loop);
+    bool said = s->heard.n || hear(s, PATIENCE_MS);
+    while (!said && !s->over && fiber_sleep(100))
+        if (mono_ms_between(before, loop_now(s->loop)) > 10 * MS_SECOND)
+            return fail_script(s, "the session does not end");
+    return !said || fail_script(s, "the server does not close, says \"%.*s\"", SLICE_ARG(buf_slice(&s->heard)));
+}
+
+static void close_client(struct scene *s) {
+    if (s->client)
+        s->client->ops->close(s->client);
+    s->client = NULL;
+}
+
+// --- what was kept
+
+// The field that we added: up to the first line that is no continuation of it.
+static size_t first_field(struct slice content) {
+    size_t at = 0;
+    do
+        at += slice_find(slice_from(content, at), '\n') + 1;
+    while (at < content.n && content.p[at] == '\t');
+    return at;
+}
+
+static bool same_recipients(const struct fake_message *k, struct slice want) {
+    size_t i = 0;
+    while (want.n) {
+        struct slice one;
+        slice_cut(want, ' ', &one, &want);
+        if (i == k->recipients_n || !slice_eq(k->recipients[i++], one))
+            return false;
+    }
+    return i == k->recipients_n;
+}
+
+static bool content_looked_at(struct scene *s) {
+    return !s->content.n || !s->spoken ||
+           fail_script(s, "the content goes on: \"%.*s\"", SLICE_ARG(slice_upto(s->content, 200)));
+}
+
+// "<a@b> -> c@d e@f"
+static bool expect_kept(struct scene *s, struct slice text) {
+    size_t arrow = slice_search(text, SLICE(" -> "));
+    if (!content_looked_at(s))
+        return false;
+    s->spoken = false;
+    if (s->looked >= s->backend.kept_n)
+        return fail_script(s, "the queue got no message");
+    const struct fake_message *k = &s->backend.kept[s->looked++];
+    if (slice_upto(text, arrow).n < 2 || !slice_eq(slice_of(text.p + 1, arrow - 2), k->sender))
+        return fail_script(s, "it is from <%.*s>", SLICE_ARG(k->sender));
+    if (!same_recipients(k, slice_from(text, arrow + 4)))
+        return fail_script(s, "it is for %zu, first %.*s", k->recipients_n, SLICE_ARG(k->recipients[0]));
+    size_t n = first_field(k->content);
+    s->received = slice_upto(k->content, n);
+    s->content = slice_from(k->content, n);
+    return slice_starts(s->received, SLICE("Received: from ")) || fail_script(s, "no Received field");
+}
+
+static bool expect_flags(struct scene *s, struct slice text) {
+    uint32_t want = 0;
+    if (slice_search(text, SLICE("8bit")) < text.n)
+        want |= ENVELOPE_8BIT;
+    if (slice_search(text, SLICE("smtputf8")) < text.n)
+        want |= ENVELOPE_SMTPUTF8;
+    uint32_t got = s->looked ? s->backend.kept[s->looked - 1].flags : 0;
+    return got == want || fail_script(s, "the flags are %u", got);
+}
+
+static bool expect_content(struct scene *s, struct slice text) {
+    struct slice line;
+    s->spoken = true;
+    if (slice_eq(text, SLICE("..."))) {
+        s->content = SLICE_EMPTY;
+        return true;
+    }
+    buf_reset(&s->scratch);
+    BUF_AUTO struct buf repeated = {.max = 1 << 24};
+    script_add_repeated(&repeated, text);
+    script_add_escaped(&s->scratch, buf_slice(&repeated));
+    size_t n = slice_search(s->content, SLICE("\r\n"));
+    if (!s->content.n)
+        return fail_script(s, "the content has ended");
+    line = slice_upto(s->content, n);
+    s->content = slice_from(s->content, n + 2);
+    return slice_eq(line, buf_slice(&s->scratch)) ||
+           fail_script(s, "the content has \"%.*s\"", SLICE_ARG(slice_upto(line, 200)));
+}
+
+// --- the lines of a script
+
+static bool act_lookup(struct scene *s, struct slice how) {
+    struct slice rest;
+    uint64_t n = 0;
+    slice_cut(how, ' ', &how, &rest);
+    num_u64(rest, 10000000, &n);
+    s->backend.expand_fails = slice_eq(how, SLICE("away"));
+    s->backend.expand_ms = slice_eq(how, SLICE("slow")) ? (int64_t)n : 0;
+    s->backend.says = slice_eq(how, SLICE("loops")) ? MESSAGE_EXPAND_LOOP : MESSAGE_EXPAND_OK;
+    return true;
+}
+
+static bool act_queue(struct scene *s, struct slice how) {
+    struct slice rest;
+    uint64_t n = 0;
+    bool after = slice_starts(how, SLICE("full after "));
+    slice_cut(how, ' ', &how, &rest);
+    num_u64(after ? slice_from(rest, 6) : rest, 10000000, &n);
+    s->backend.queue_down = slice_eq(how, SLICE("away"));
+    s->backend.disk_full = slice_eq(how, SLICE("full")) && !after;
+    s->backend.pieces_left = after ? (int)n : -1;
+    s->backend.submit_ms = slice_eq(how, SLICE("slow")) ? (int64_t)n : 0;
+    return true;
+}
+
+static bool act_before(struct scene *s, struct slice verb, struct slice rest, bool *known) {
+    *known = true;
+    if (slice_eq(verb, SLICE("config"))) {
+        buf_add(&s->settings, rest);
+        buf_add_char(&s->settings, '\n');
+    } else if (slice_eq(verb, SLICE("client"))) {
+        return netaddr_parse_ip(rest, &s->address) || fail_script(s, "no address");
+    } else if (slice_eq(verb, SLICE("offer"))) {
+        s->shared.start_tls = fake_tls;
+    } else if (slice_eq(verb, SLICE("uncut"))) {
+        s->uncut = true;
+    } else if (!slice_eq(verb, SLICE("no"))) {
+        *known = false;
+    }
+    return true;
+}
+
+static FIBER_FN bool act_after(struct scene *s, struct slice verb, struct slice rest) {
+    uint64_t n = 0;
+    if (slice_eq(verb, SLICE("tls")))
+        return push(s, SLICE(TRANSPORT_HELLO)) || fail_script(s, "the server is gone");
+    if (slice_eq(verb, SLICE("sleep")) && num_u64(rest, 1000000000, &n))
+        return fiber_sleep((int64_t)n);
+    if (slice_eq(verb, SLICE("stop"))) {
+        settle();
+        s->shared.stopping = true;
+        smtpd_session_stop(&s->session);
+    } else if (slice_eq(verb, SLICE("close"))) {
+        settle();
+        close_client(s);
+    } else if (slice_eq(verb, SLICE("closed"))) {
+        return expect_closed(s);
+    } else if (slice_eq(verb, SLICE("quiet"))) {
+        return expect_quiet(s);
+    } else if (slice_eq(verb, SLICE("lookup"))) {
+        return act_lookup(s, rest);
+    } else if (slice_eq(verb, SLICE("queue"))) {
+        return act_queue(s, rest);
+    } else if (slice_eq(verb, SLICE("kept"))) {
+        return expect_kept(s, rest);
+    } else if (slice_eq(verb, SLICE("kept-flags"))) {
+        return expect_flags(s, rest);
+    } else if (slice_eq(verb, SLICE("kept-bytes")) && num_u64(rest, 1 << 30, &n)) {
+        size_t got = s->content.n;
+        s->content = SLICE_EMPTY;
+        return got == n || fail_script(s, "there are %zu", got);
+    } else if (slice_eq(verb, SLICE("received"))) {
+        return slice_search(s->received, rest) < s->received.n ||
+               fail_script(s, "it is \"%.*s\"", SLICE_ARG(s->received));
+    } else {
+        return fail_script(s, "what is \"%.*s\"?", SLICE_ARG(verb));
+    }
+    return true;
+}
+
+static FIBER_FN bool act(struct scene *s, struct slice text) {
+    struct slice verb, rest;
+    bool known;
+    slice_cut(text, ' ', &verb, &rest);
+    rest = slice_trim(rest);
+    if (!act_before(s, verb, rest, &known))
+        return false;
+    if (known)
+        return !s->begun || slice_eq(verb, SLICE("uncut")) || fail_script(s, "too late for this");
+    if (!begin(s))
+        return false;
+    send_unsent(s);
+    return act_after(s, verb, rest);
+}
+
+static void queue_bytes(struct scene *s, struct slice text, bool raw) {
+    BUF_AUTO struct buf repeated = {.max = 1 << 27};
+    size_t at = slice_search(text, SLICE("{eod}"));
+    if (at < text.n) {
+        script_add_escaped(&s->unsent, slice_upto(text, at));
+        buf_add(&s->unsent, s->eod);
+        text = slice_from(text, at + 5);
+    }
+    script_add_repeated(&repeated, text);
+    if (raw)
+        script_add_escaped(&s->unsent, buf_slice(&repeated));
+    else
+        buf_add(&s->unsent, buf_slice(&repeated));
+    if (!raw)
+        buf_add_str(&s->unsent, "\r\n");
+}
+
+static FIBER_FN bool do_line(struct scene *s, struct slice line) {
+    if (slice_starts(line, SLICE("#")) || !slice_trim(line).n)
+        return true;
+    if (slice_starts(line, SLICE("> ")))
+        return act(s, slice_from(line, 2));
+    if (!begin(s))
+        return false;
+    if (slice_starts(line, SLICE("C:")) || slice_starts(line, SLICE("C|"))) {
+        queue_bytes(s, slice_from(line, 3), line.p[1] == '|');
+        return true;
+    }
+    send_unsent(s);
+    if (slice_starts(line, SLICE("K:")))
+        return expect_content(s, slice_from(line, 3));
+    if (slice_starts(line, SLICE("S: ")))
+        return expect_line(s, slice_from(line, 3));
+    return fail_script(s, "not a line of a script");
+}
+
+// After the last line: nothing unsaid on either side, and the session ends with its input.
+static FIBER_FN bool finish(struct scene *s) {
+    send_unsent(s);
+    if (!content_looked_at(s))
+        return false;
+    if (!s->over && s->client && (s->heard.n || hear(s, 10)))
+        return fail_script(s, "the server says more: \"%.*s\"", SLICE_ARG(slice_upto(buf_slice(&s->heard), 300)));
+    close_client(s);
+    for (int i = 0; i < 100 && !s->over; i++)
+        fiber_sleep(100);
+    if (!s->over)
+        return fail_script(s, "the session does not end with its input");
+    if (s->backend.kept_n != s->looked)
+        return fail_script(s, "the queue got %zu messages that were not expected", s->backend.kept_n - s->looked);
+    return s->backend.slots == 0 || fail_script(s, "%d slots are still open", s->backend.slots);
+}
+
+static void play(void *arg) {
+    struct scene *s = arg;
+    bool ok = true;
+    while (ok && s->rest.n) {
+        struct slice line = script_line(&s->rest);
+        s->line++;
+        ok = do_line(s, line);
+    }
+    if (ok && begin(s))
+        finish(s);
+    close_client(s);
+    fiber_group_cancel(&s->group);
+}
+
+// --- the whole
+
+struct result {
+    size_t said;
+    bool uncut;
+    char failure[1000];
+};
+
+static void run_once(const char *path, struct slice text, struct slice eod, struct pace pace, struct result *out) {
+    struct err e;
+    struct scene *s = MEM_NEW(struct scene);
+    *s = (struct scene){.path = path, .rest = text, .eod = eod, .pace = pace, .loop = loop_new(true)};
+    s->settings.max = s->heard.max = 1 << 20;
+    s->unsent.max = s->scratch.max = 1 << 27;
+    netaddr_parse_ip(SLICE("192.0.2.1"), &s->address);
+    fiber_group_init(&s->group, s->loop, "dialogue");
+    if (!fiber_spawn(&s->group, "script", play, s, &e))
+        abort();
+    loop_run(s->loop);
+    *out = (struct result){.said = s->said, .uncut = s->uncut};
+    memcpy(out->failure, s->failure, sizeof s->failure);
+    fake_backend_done(&s->backend);
+    config_free(s->config);
+    buf_done(&s->settings);
+    buf_done(&s->unsent);
+    buf_done(&s->heard);
+    buf_done(&s->scratch);
+    loop_free(s->loop);
+    free(s);
+}
+
+static bool failed_so(struct result *r, const char *how, size_t at, struct slice eod) {
+    if (!r->failure[0])
+        return false;
+    BUF_AUTO struct buf more = {.max = 512};
+    buf_addf(&more, " (%s", how);
+    if (at)
+        buf_addf(&more, " at byte %zu", at);
+    for (size_t i = 0; i < eod.n; i++)
+        buf_addf(&more, "%s%02x", i ? "" : ", sequence ", (unsigned char)eod.p[i]);
+    buf_add_str(&more, ")");
+    buf_add_char(&more, '\0');
+    size_t n = strlen(r->failure);
+    snprintf(r->failure + n, sizeof r->failure - n, "%s", more.p);
+    return true;
+}
+
+static void run_paces(const char *path, struct slice text, struct slice eod, struct result *out) {
+    run_once(path, text, eod, (struct pace){0}, out);
+    if (failed_so(out, "in one piece", 0, eod) || out->uncut)
+        return;
+    size_t all = out->said, step = all / CUTS_MAX + 1;
+    run_once(path, text, eod, (struct pace){.bytewise = true}, out);
+    if (failed_so(out, "byte by byte", 0, eod))
+        return;
+    for (size_t at = 1; at < all; at += step) {
+        run_once(path, text, eod, (struct pace){.cut = at}, out);
+        if (failed_so(out, "cut", at, eod))
+            return;
+    }
+}
+
+// Sequences that some server or other takes for the end of data (CVE-2023-51764 and its family; the corpora of
+// SMTP-Smuggling-Tools and smtpsmug, and a few more). None of them is.
+static const struct slice sequences[] = {
+    {"\n.\n", 3},       {"\n.\r", 3},         {"\r.\n", 3},         {"\r.\r", 3},         {"\n.\r\n", 4},
+    {"\r.\r\n", 4},     {"\r\n.\n", 4},       {"\r\n.\r", 4},       {"\r\n\0.\r\n", 6},   {"\r\n.\0\r\n", 6},
+    {"\r\n.\r\r\n", 6}, {"\r\r\n.\r\r\n", 7}, {"\r\n..\r\n", 6},    {"\r\n. \r\n", 6},    {"\n\n.\r\n", 5},
+    {"\r\n.\n\r\n", 6}, {"\r\n\r.\r\n", 6},   {"\r\n.\x0b\r\n", 6}, {"\r\n\x85.\r\n", 6}, {"\x0a\x0d.\x0a\x0d", 5},
+};
+
+static bool bare(struct slice s) {
+    for (size_t i = 0; i < s.n; i++) {
+        bool cr = s.p[i] == '\r' && (i + 1 == s.n || s.p[i + 1] != '\n');
+        bool lf = s.p[i] == '\n' && (i == 0 || s.p[i - 1] != '\r');
+        if (cr || lf)
+            return true;
+    }
+    return false;
+}
+
+static bool has(struct slice text, struct slice what) { return slice_search(text, what) < text.n; }
+
+static void run_script(const char *path, struct slice text, struct result *out) {
+    bool no_bare = has(text, SLICE("> no bare")), no_clean = has(text, SLICE("> no clean"));
+    if (!has(text, SLICE("{eod}"))) {
+        run_paces(path, text, SLICE_EMPTY, out);
+        return;
+    }
+    for (size_t i = 0; i < sizeof sequences / sizeof *sequences; i++) {
+        if (bare(sequences[i]) ? no_bare : no_clean)
+            continue;
+        run_paces(path, text, sequences[i], out);
+        if (out->failure[0])
+            return;
+    }
+}
+
+static bool run_file(const char *path) {
+    BUF_AUTO struct buf text = {.max = 1 << 20};
+    struct result r = {.failure = "can't be read"};
+    if (script_read(path, &text))
+        run_script(path, buf_slice(&text), &r);
+    const char *name = strrchr(path, '/');
+    printf("%s - smtpd/%s\n", r.failure[0] ? "not ok" : "ok", name ? name + 1 : path);
+    if (r.failure[0])
+        printf("# %s\n", r.failure);
+    fflush(stdout);
+    return !r.failure[0];
+}
+
+int main(int argc, char **argv) {
+    int failed = 0;
+    printf("1..%d\n", argc - 1);
+    for (int i = 1; i < argc; i++)
+        failed += !run_file(argv[i]);
+    return failed ? 1 : 0;
+}
