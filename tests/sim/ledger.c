@@ -59,7 +59,8 @@ static bool judge(const struct ledger *l, const struct ledger_message *m, const 
     bool no_sender_to_tell = m->sender[0] == '\0' && !r->arrived;
     if (r->acknowledged && !r->arrived && !told && !(no_sender_to_tell && strstr(r->address, "dead.example")))
         return !buf_addf(report, "LOST %s to %s: acknowledged, and neither arrived nor bounced\n", m->token, r->address);
-    if (r->arrived > 1 && !l->faults && !m->unanswered && !m->unheard)
+    bool between_houses = strstr(r->address, "@example.net") != NULL;
+    if (r->arrived > 1 && !l->faults && !m->unanswered && !m->unheard && !(between_houses && l->cuts))
         return !buf_addf(report, "TWICE %s to %s: arrived %u times without a lost acknowledgement\n", m->token,
                          r->address, r->arrived);
     return true;

@@ -27,6 +27,7 @@ struct ledger {
     struct ledger_message messages[LEDGER_MESSAGES];
     size_t n;
     unsigned faults;     // kills, crashes, failed syncs: each may make an acknowledgement get lost inside the house
+    uint64_t cuts;   // connections that broke on the way; between two houses nobody else sees what got lost
     unsigned acknowledged;
     unsigned early;      // 250 for something that was not durable
     char first_early[LEDGER_TOKEN];

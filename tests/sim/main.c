@@ -234,6 +234,7 @@ static bool judge(struct world_of_seed *w, struct buf *report) {
         good = !buf_addf(report, "STUCK %s\n", w->trouble);
     if (loop_fibers(w->loop))
         return !buf_addf(report, "FIBERS %zu did not end\n", loop_fibers(w->loop));
+    w->ledger.cuts = sim_net_cuts(w->net);
     return ledger_verdict(&w->ledger, report) && good;
 }
 
