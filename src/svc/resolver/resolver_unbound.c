@@ -44,6 +44,7 @@ static const struct {
     const char *option, *value;
 } options[] = {
     {"do-not-query-localhost:", "no"}, // forwarders on loopback are common
+    {"infra-keep-probing:", "yes"},    // a server that was down is noticed when it is back
     {"outgoing-range:", "512"},        {"num-queries-per-thread:", "1024"}, {"unblock-lan-zones:", "yes"},
     {"insecure-lan-zones:", "yes"},    {"msg-cache-size:", "8m"},           {"rrset-cache-size:", "16m"},
 };
@@ -155,6 +156,7 @@ static void copy_records(const struct dns_answer *from, struct message_dns_recor
 
 static void fill(struct message_resolve_reply *reply, const struct dns_answer *a, struct message_dns_record *records) {
     copy_records(a, records);
+    reply->why = SLICE_EMPTY;
     reply->records = records;
     reply->records_n = a->n;
     reply->ttl = a->ttl;
@@ -169,11 +171,14 @@ static void on_answer(void *arg, int rcode, void *packet, int packet_n, int sec,
     struct dns_answer answer;
     struct message_resolve_reply reply = {.status = MESSAGE_DNS_FAILED, .why = rcode_name(rcode)};
     reply.security = sec == SECURE ? MESSAGE_DNS_SECURE : sec == BOGUS ? MESSAGE_DNS_BOGUS : MESSAGE_DNS_INSECURE;
+    bool read = packet && (rcode == 0 || rcode == RCODE_NXDOMAIN) &&
+                dns_answer_parse(slice_of(packet, (size_t)packet_n), w->type, MESSAGE_DNS_RECORDS_MAX, &arena, &answer);
     if (sec == BOGUS)
         reply.why = slice_str(why_bogus ? why_bogus : "no valid signature");
-    else if (packet && (rcode == 0 || rcode == RCODE_NXDOMAIN) &&
-             dns_answer_parse(slice_of(packet, (size_t)packet_n), w->type, MESSAGE_DNS_RECORDS_MAX, &arena, &answer))
+    else if (read && (answer.rcode == 0 || answer.rcode == RCODE_NXDOMAIN))
         fill(&reply, &answer, records);
+    else if (read) // a failure from the cache is called back as a success; only its packet tells
+        reply.why = rcode_name((int)answer.rcode);
     else if (rcode == RCODE_NXDOMAIN)
         reply.status = MESSAGE_DNS_NXDOMAIN;
     list_remove(&w->entry);
