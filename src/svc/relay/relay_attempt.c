@@ -120,7 +120,6 @@ static FIBER_FN enum relay_opened connect_to(struct attempt *a, const struct rel
     struct mono deadline = loop_in_ms(r->group.loop, r->config->timeouts.connect);
     if (net_connect(r->net, &host->at, deadline, &t, NULL, e))
         return relay_session_open(t, &setup, out, e);
-    err_while(e, "connecting");
     return RELAY_OPENED_NOT;
 }
 

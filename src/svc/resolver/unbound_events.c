@@ -5,7 +5,6 @@
 #include "rt/ready.h"
 
 #include <stdlib.h>
-#include <sys/time.h> // struct timeval
 #include <unbound-event.h>
 
 enum { CALLS_A_TURN = 16 }; // of one event, then the others have their turn
