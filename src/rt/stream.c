@@ -106,19 +106,19 @@ bool stream_line(struct stream *s, size_t max, struct mono deadline, struct slic
                  struct err *e) {
     size_t searched = 0;
     bool dropping = false;
-    assert(max <= STREAM_IN);
+    assert(max >= STREAM_HEAD && max <= STREAM_IN);
     for (;;) {
         struct slice all = unread(s);
         size_t at = searched + slice_find(slice_from(all, searched), '\n');
         if (at < all.n) {
             s->from += at + 1;
             *too_long = dropping || at >= max;
-            *line = *too_long ? SLICE_EMPTY : slice_upto(all, at + 1);
+            *line = slice_upto(all, *too_long ? STREAM_HEAD : at + 1);
             return true;
         }
         if (dropping || all.n >= max) {
             dropping = true;
-            s->from = s->to;
+            s->to = s->from + STREAM_HEAD;
         }
         searched = stream_unread(s);
         make_room(s);

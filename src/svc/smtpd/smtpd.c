@@ -10,7 +10,6 @@
 #include "svc/smtpd/smtpd_links.h"
 #include "svc/smtpd/smtpd_session.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 // How many sessions an address has; while it has any.
@@ -61,22 +60,22 @@ struct smtpd_service *smtpd_new(struct world *w, const struct config *c) {
     fiber_group_init(&s->listeners_group, w->loop, "smtpd listeners");
     smtpd_links_init(&s->links, w, &s->links_group, handle, s);
     s->control = (struct peer){.group = &s->links_group, .handle = handle, .service = s};
-    s->shared = (struct smtpd_shared){
-        .config = c, .backend = &s->links.backend, .journal = w->journal, .metrics = &s->metrics};
+    s->shared =
+        (struct smtpd_shared){.config = c, .backend = &s->links.backend, .journal = w->journal, .metrics = &s->metrics};
     world_random(w, &s->clients.key, sizeof s->clients.key);
     world_random(w, &s->ids, sizeof s->ids);
     metrics_begin(&s->metrics, w);
     return s;
 }
 
-static bool start_tls(void *arg, struct transport *inner, struct mono deadline, struct transport **out,
-                      struct err *e) {
+static bool start_tls(void *arg, struct transport *inner, struct mono deadline, struct transport **out, struct err *e) {
     return tls_accept(arg, inner, deadline, out, e);
 }
 
 void smtpd_offer_tls(struct smtpd_service *s, struct tls_server *tls) {
     s->shared.start_tls = start_tls;
     s->shared.tls_arg = tls;
+    s->shared.tls_cipher = tls_cipher;
 }
 
 void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer) {
@@ -119,7 +118,8 @@ static void end_session(struct open_session *o) {
     journal_event(s->world->journal, JOURNAL_INFO, "session-end",
                   JOURNAL_STR("session", slice_of(o->session.id, sizeof o->session.id)),
                   JOURNAL_UINT("messages", o->session.messages), JOURNAL_UINT("errors", o->session.errors),
-                  JOURNAL_BOOL("tls", o->session.tls), JOURNAL_MS("lasted", mono_ms_between(o->begun, loop_now(s->world->loop))));
+                  JOURNAL_BOOL("tls", o->session.tls),
+                  JOURNAL_MS("lasted", mono_ms_between(o->begun, loop_now(s->world->loop))));
     smtpd_session_done(&o->session);
     list_remove(&o->entry);
     s->sessions_n--;
@@ -164,10 +164,11 @@ static void begin_session(struct smtpd_service *s, struct transport *t, const st
 
 // One line that the client may or may not read, and the end.
 static void turn_away(struct smtpd_service *s, struct transport *t, enum metric_label_REASON reason, const char *why) {
-    char line[256];
+    BUF_AUTO struct buf line = {.max = 512};
     size_t put;
-    int n = snprintf(line, sizeof line, "421 4.7.0 %.100s %s\r\n", s->shared.config->hostname.p, why);
-    t->ops->write(t, slice_of(line, (size_t)n), &put, NULL);
+    buf_addf(&line, "421 %s %.*s %s\r\n", reason == METRIC_REASON_LIMIT ? "4.3.2" : "4.7.0",
+             SLICE_ARG(s->shared.config->hostname), why);
+    t->ops->write(t, buf_slice(&line), &put, NULL);
     t->ops->close(t);
     metric_add_at(&s->metrics, METRIC_SESSIONS_REFUSED, reason, 1);
     if (reason == METRIC_REASON_LIMIT && !s->full_said)
@@ -220,25 +221,10 @@ void smtpd_listen(struct smtpd_service *s, struct listener *listener) {
 
 // --- the end
 
-static void send_away(struct smtpd_service *s, struct open_session *o) {
-    char line[256];
-    size_t put;
-    struct transport *t = o->session.stream.transport;
-    int n = snprintf(line, sizeof line, "421 4.3.2 %.100s is going down, please connect again later\r\n",
-                     s->shared.config->hostname.p);
-    if (o->session.stream.out.n == 0)
-        t->ops->write(t, slice_of(line, (size_t)n), &put, NULL);
-    t->ops->shutdown(t);
-}
-
 void smtpd_stop(struct smtpd_service *s) {
     s->shared.stopping = true;
     fiber_group_cancel(&s->listeners_group);
-    LIST_EACH(at, &s->sessions) {
-        struct open_session *o = LIST_ENTRY(at, struct open_session, entry);
-        if (o->session.idle)
-            send_away(s, o);
-    }
+    LIST_EACH(at, &s->sessions) smtpd_session_stop(&LIST_ENTRY(at, struct open_session, entry)->session);
 }
 
 size_t smtpd_sessions(const struct smtpd_service *s) { return s->sessions_n; }

@@ -24,6 +24,7 @@ void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
         .recipient = t->accepted == 1 ? t->for_whom : SLICE_EMPTY,
         .esmtp = s->esmtp,
         .tls = s->tls,
+        .cipher = s->tls && s->shared->tls_cipher ? slice_str(s->shared->tls_cipher(s->stream.transport)) : SLICE_EMPTY,
         .utf8 = (t->envelope.flags & ENVELOPE_SMTPUTF8) != 0,
         .when = t->envelope.arrived,
     };
@@ -99,8 +100,7 @@ bool smtpd_content_read_data(struct smtpd_content *c, struct smtpd_session *s, s
     return true;
 }
 
-bool smtpd_content_read_chunk(struct smtpd_content *c, struct smtpd_session *s, uint64_t n, bool last,
-                              struct err *e) {
+bool smtpd_content_read_chunk(struct smtpd_content *c, struct smtpd_session *s, uint64_t n, bool last, struct err *e) {
     int64_t timeout_ms = s->shared->config->timeouts.data_block;
     while (n) {
         struct slice view;

@@ -22,8 +22,8 @@ static bool busy(struct err *e) {
     return err_smtp(e, 451, "4.3.0", "the server is busy, please try again later");
 }
 
-static bool expand(struct smtpd_backend *b, struct slice address, struct arena *arena,
-                   struct message_expand_reply *out, struct err *e) {
+static bool expand(struct smtpd_backend *b, struct slice address, struct arena *arena, struct message_expand_reply *out,
+                   struct err *e) {
     struct smtpd_links *l = of(b);
     struct buf reply BUF_AUTO = {.max = REPLY_MAX};
     struct mono deadline = loop_in_ms(l->world->loop, LOOKUP_MS);

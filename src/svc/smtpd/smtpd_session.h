@@ -11,9 +11,6 @@
 //     C: (content) .
 //     S: 250 2.0.0 ... queued as ...      only when the queue has it on disk
 //     C: QUIT
-//
-// Who may relay: a domain of ours is taken from anyone, for recipients that exist; anything else only from trusted
-// networks, else 550 5.7.1.
 #pragma once
 
 #include "core/config.h"
@@ -22,12 +19,9 @@
 #include "rt/metric.h"
 #include "rt/stream.h"
 #include "svc/smtpd/smtpd_backend.h"
-#include "svc/smtpd/smtpd_content.h"
+#include "svc/smtpd/smtpd_transaction.h"
 
-enum {
-    SMTPD_TRANSACTION_MAX = 4 * 1024 * 1024, // bytes of a transaction's arena: 10,000 recipients after aliases
-    SMTPD_SESSION_ID = 13,
-};
+enum { SMTPD_SESSION_ID = 13 };
 
 // What a session is given; outlives it.
 struct smtpd_shared {
@@ -39,7 +33,8 @@ struct smtpd_shared {
     FIBER_FN bool (*start_tls)(void *arg, struct transport *inner, struct mono deadline, struct transport **out,
                                struct err *e);
     void *tls_arg;
-    bool stopping; // after the command in hand, every session is ended with 421
+    const char *(*tls_cipher)(struct transport *t); // for Received; NULL: not known
+    bool stopping;                                  // after the command in hand, every session is ended with 421
 };
 
 struct smtpd_session {
@@ -49,24 +44,14 @@ struct smtpd_session {
     char id[SMTPD_SESSION_ID];
     bool trusted; // relaying is allowed, and the limits for strangers don't hold
     bool tls;
-    bool idle;    // waits for a command with nothing in hand
-    bool ending;  // no further command is read
+    bool idle;   // waits for a command with nothing in hand
+    bool ending; // no further command is read
     bool esmtp;
     uint32_t errors;
     uint32_t messages;
-    struct buf helo;     // empty before EHLO
-    struct arena arena;  // of the transaction
+    struct buf helo;                       // empty before EHLO
+    struct arena arena;                    // of the transaction
     struct smtpd_transaction *transaction; // NULL outside of one; in `arena`
-};
-
-struct smtpd_transaction {
-    struct envelope envelope;
-    size_t recipients_cap;
-    size_t accepted;       // RCPT commands, before aliases
-    struct slice for_whom; // the only recipient, as it was given, for Received
-    struct smtpd_content content;
-    bool chunking; // BDAT has begun
-    bool spoilt;   // a chunk could not be taken: only RSET, MAIL or EHLO goes on
 };
 
 // Takes `t`.

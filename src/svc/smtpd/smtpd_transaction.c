@@ -1,0 +1,206 @@
+// smtpd_transaction: MAIL, RCPT, and who may send where.
+#include "svc/smtpd/smtpd_transaction.h"
+
+#include "core/route.h"
+#include "svc/smtpd/smtpd_reply.h"
+#include "svc/smtpd/smtpd_session.h"
+
+void smtpd_transaction_end(struct smtpd_session *s) {
+    if (s->transaction)
+        smtpd_content_done(&s->transaction->content, s);
+    s->transaction = NULL;
+    arena_reset(&s->arena);
+}
+
+static bool begin(struct smtpd_session *s, struct err *e) {
+    char text[64];
+    struct buf client = {.p = text, .cap = sizeof text, .max = sizeof text};
+    struct smtpd_transaction *t = ARENA_NEW(&s->arena, struct smtpd_transaction);
+    if (!t)
+        return err_smtp(e, 451, "4.3.0", "out of memory");
+    netaddr_add_literal(&client, &s->client);
+    t->envelope.client = arena_dup(&s->arena, buf_slice(&client));
+    t->envelope.session = slice_of(s->id, sizeof s->id);
+    t->envelope.helo = buf_slice(&s->helo); // a new one ends the transaction first
+    s->transaction = t;
+    return true;
+}
+
+static bool out_of_room(struct err *e) { return err_smtp(e, 452, "4.5.3", "too many recipients for one transaction"); }
+
+static bool address_in_arena(struct smtpd_session *s, const struct address *a, struct slice *out, struct err *e) {
+    char bytes[2 * ADDRESS_MAX + 4];
+    struct buf text = {.p = bytes, .cap = sizeof bytes, .max = sizeof bytes};
+    address_add(&text, a);
+    *out = arena_dup(&s->arena, buf_slice(&text));
+    return out->p || out_of_room(e);
+}
+
+static bool read_address(struct smtpd_session *s, struct slice mailbox, enum address_role role, struct address *a,
+                         struct err *e) {
+    return address_parse(mailbox, role, &s->arena, a, e) && (a->domain.n == 0 || address_normalize(a, &s->arena, e));
+}
+
+// --- MAIL
+
+static bool may_begin(struct smtpd_session *s) {
+    if (s->helo.n == 0) {
+        smtpd_refuse(s, SLICE("503 5.5.1 send EHLO first\r\n"));
+        return false;
+    }
+    if (s->transaction) {
+        smtpd_refuse(s, SLICE("503 5.5.1 a transaction has begun already; RSET ends it\r\n"));
+        return false;
+    }
+    if (!s->trusted && s->messages >= s->shared->config->limits.messages_per_session) {
+        smtpd_reply_named(s, SLICE("421 4.7.0 "), SLICE(" enough messages for one session, please connect again"));
+        smtpd_end(s, METRIC_REASON_LIMIT);
+        return false;
+    }
+    return true;
+}
+
+static bool set_sender(struct smtpd_session *s, const struct smtp_command *c, struct err *e) {
+    struct envelope *env = &s->transaction->envelope;
+    struct address a;
+    uint64_t size_max = s->shared->config->limits.message_size;
+    if (c->has_size && c->size > size_max) {
+        metric_add_at(s->shared->metrics, METRIC_MESSAGES_REFUSED, METRIC_REASON_SIZE, 1);
+        return err_smtp(e, 552, "5.3.4", "the message is larger than %llu bytes", (unsigned long long)size_max);
+    }
+    s->transaction->size = c->size;
+    env->flags = (c->smtputf8 ? ENVELOPE_SMTPUTF8 : 0u) | (c->body == SMTP_BODY_8BITMIME ? ENVELOPE_8BIT : 0u);
+    if (c->path.mailbox.n == 0)
+        return true; // the null reverse-path
+    return read_address(s, c->path.mailbox, ADDRESS_SENDER, &a, e) && address_in_arena(s, &a, &env->sender, e);
+}
+
+void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c) {
+    struct err e;
+    if (!may_begin(s))
+        return;
+    if (!begin(s, &e) || !set_sender(s, c, &e)) {
+        smtpd_transaction_end(s);
+        smtpd_refuse_err(s, &e);
+        return;
+    }
+    smtpd_reply(s, SLICE("250 2.1.0 sender ok\r\n"));
+}
+
+// --- RCPT
+
+static bool make_room(struct smtpd_session *s) {
+    struct smtpd_transaction *t = s->transaction;
+    size_t n = t->envelope.recipients_n;
+    if (n < t->recipients_cap)
+        return true;
+    size_t cap = n ? n * 2 : 2;
+    struct envelope_recipient *more = arena_alloc(&s->arena, cap * sizeof *more);
+    if (!more)
+        return false;
+    if (n)
+        memcpy(more, t->envelope.recipients, n * sizeof *more);
+    t->envelope.recipients = more;
+    t->recipients_cap = cap;
+    return true;
+}
+
+static bool add_recipient(struct smtpd_session *s, struct slice address, struct slice original, struct err *e) {
+    struct envelope *env = &s->transaction->envelope;
+    for (size_t i = 0; i < env->recipients_n; i++)
+        if (slice_eq(env->recipients[i].address, address))
+            return true; // asked for twice, or reached by two aliases: delivered once
+    if (env->recipients_n == ENVELOPE_RECIPIENTS_MAX || !make_room(s))
+        return out_of_room(e);
+    env->recipients[env->recipients_n++] = (struct envelope_recipient){
+        .address = address,
+        .original = slice_eq(address, original) ? SLICE_EMPTY : original,
+    };
+    return true;
+}
+
+static bool refuse_as(struct smtpd_session *s, enum metric_label_REASON reason) {
+    metric_add_at(s->shared->metrics, METRIC_RECIPIENTS_REFUSED, reason, 1);
+    return false;
+}
+
+// A recipient of ours, through the tables.
+static FIBER_FN bool take_local(struct smtpd_session *s, struct slice address, struct err *e) {
+    struct smtpd_backend *backend = s->shared->backend;
+    struct message_expand_reply found;
+    if (!backend->ops->expand(backend, address, &s->arena, &found, e))
+        return refuse_as(s, METRIC_REASON_TEMPORARY);
+    if (found.result == MESSAGE_EXPAND_UNKNOWN) {
+        err_smtp(e, 550, "5.1.1", "no such recipient here");
+        return refuse_as(s, METRIC_REASON_UNKNOWN);
+    }
+    if (found.result != MESSAGE_EXPAND_OK) {
+        err_smtp(e, 451, "4.3.0", "the recipient can't be looked up now, please try again later");
+        return refuse_as(s, METRIC_REASON_TEMPORARY);
+    }
+    size_t before = s->transaction->envelope.recipients_n;
+    for (size_t i = 0; i < found.addresses_n; i++)
+        if (!add_recipient(s, found.addresses[i], address, e)) {
+            s->transaction->envelope.recipients_n = before;
+            return refuse_as(s, METRIC_REASON_LIMIT);
+        }
+    return true;
+}
+
+static bool deny_relay(struct smtpd_session *s, struct err *e) {
+    err_smtp(e, 550, "5.7.1", "relaying denied: this domain is not served here and your address is not trusted");
+    return refuse_as(s, METRIC_REASON_RELAY);
+}
+
+// Never an open relay: an address that asks to be routed on is refused from strangers even when its domain is ours,
+// since whoever takes it next might follow it.
+static FIBER_FN bool take_recipient(struct smtpd_session *s, const struct smtp_command *c, struct err *e) {
+    struct address a;
+    struct slice whole;
+    if (c->path.utf8 && !(s->transaction->envelope.flags & ENVELOPE_SMTPUTF8)) { // RFC 6531 3.4
+        err_smtp(e, 553, "5.6.7", "the address needs SMTPUTF8");
+        return refuse_as(s, METRIC_REASON_SYNTAX);
+    }
+    if (!read_address(s, c->path.mailbox, ADDRESS_RECIPIENT, &a, e))
+        return refuse_as(s, METRIC_REASON_SYNTAX);
+    if (!s->trusted && (c->path.route.n || address_routing_trick(a.local)))
+        return deny_relay(s, e);
+    const struct config_domain *domain = a.domain.n ? route_is_local(s->shared->config, a.domain) : NULL;
+    if (a.domain.n && !domain && !s->trusted)
+        return deny_relay(s, e);
+    if (!address_in_arena(s, &a, &whole, e))
+        return refuse_as(s, METRIC_REASON_LIMIT);
+    if (a.domain.n == 0 || (domain && !(domain->relayed && domain->any_recipient)))
+        return take_local(s, whole, e);
+    return add_recipient(s, whole, whole, e);
+}
+
+static void note_refused(struct smtpd_session *s, const struct smtp_command *c, const struct err *e) {
+    journal_event(s->shared->journal, JOURNAL_INFO, "recipient-refused",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)),
+                  JOURNAL_STR("client", s->transaction->envelope.client), JOURNAL_STR("helo", buf_slice(&s->helo)),
+                  JOURNAL_STR("from", s->transaction->envelope.sender), JOURNAL_STR("to", c->path.whole),
+                  JOURNAL_INT("code", e->smtp), JOURNAL_ERR(e));
+}
+
+void smtpd_rcpt(struct smtpd_session *s, const struct smtp_command *c) {
+    struct smtpd_transaction *t = s->transaction;
+    struct err e;
+    if (!t || t->chunking || t->spoilt) {
+        smtpd_refuse(s, t ? SLICE("503 5.5.1 content has begun\r\n") : SLICE("503 5.5.1 send MAIL first\r\n"));
+        return;
+    }
+    if (t->accepted >= s->shared->config->limits.recipients) {
+        refuse_as(s, METRIC_REASON_LIMIT);
+        smtpd_refuse(s, SLICE("452 4.5.3 too many recipients for one transaction\r\n"));
+        return;
+    }
+    if (!take_recipient(s, c, &e)) {
+        note_refused(s, c, &e);
+        smtpd_refuse_err(s, &e);
+        return;
+    }
+    if (++t->accepted == 1)
+        t->for_whom = arena_dup(&s->arena, c->path.mailbox);
+    smtpd_reply(s, SLICE("250 2.1.5 recipient ok\r\n"));
+}

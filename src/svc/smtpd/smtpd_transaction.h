@@ -1,0 +1,29 @@
+// smtpd_transaction: MAIL and RCPT: whom a message is from and for, before its content comes.
+//
+// Who may relay: a domain of ours is taken from anyone, for recipients that exist; anything else only from trusted
+// networks, else 550 5.7.1.
+#pragma once
+
+#include "core/envelope.h"
+#include "svc/smtpd/smtpd_content.h"
+#include "wire/smtp_command.h"
+
+enum { SMTPD_TRANSACTION_MAX = 4 * 1024 * 1024 }; // bytes of its arena: 10,000 recipients after aliases
+
+struct smtpd_transaction {
+    struct envelope envelope;
+    size_t recipients_cap;
+    size_t accepted;       // RCPT commands, before aliases
+    struct slice for_whom; // the only recipient, as it was given, for Received
+    uint64_t size;         // as announced by SIZE; 0 where nothing was
+    struct smtpd_content content;
+    bool chunking; // BDAT has begun
+    bool spoilt;   // a chunk could not be taken: what follows of the message can't be either (RFC 3030 2)
+};
+
+// Takes all memory back; nothing when there is none.
+void smtpd_transaction_end(struct smtpd_session *s);
+
+// The commands, with their replies.
+void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c);
+FIBER_FN void smtpd_rcpt(struct smtpd_session *s, const struct smtp_command *c);
