@@ -224,9 +224,10 @@ static bool wait_engine(struct tls_transport *t, struct mono deadline, struct er
                           : t->inner->ops->wait_read(t->inner, deadline, e);
 }
 
+// Not SSL_has_pending(): it is true for half of a record too, and nobody would ever wait for the other half.
 static bool tls_wait_read(struct transport *base, struct mono deadline, struct err *e) {
     struct tls_transport *t = of(base);
-    return SSL_has_pending(t->ssl) ? true : wait_engine(t, deadline, e);
+    return SSL_pending(t->ssl) > 0 || wait_engine(t, deadline, e);
 }
 
 static bool tls_wait_write(struct transport *base, struct mono deadline, struct err *e) {
