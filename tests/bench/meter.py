@@ -94,6 +94,12 @@ def _offspring(root):
     return [pid for pid in found if stats.get(pid)]
 
 
+def machine_busy():
+    """CPU seconds that all cores together have worked so far, for whomever, or were taken from this machine."""
+    user, nice, system, _, _, irq, softirq, steal = [int(v) for v in open('/proc/stat').readline().split()[1:9]]
+    return (user + nice + system + irq + softirq + steal) / TICKS
+
+
 class Tree:
     """A process and everything it starts."""
 
