@@ -12,9 +12,13 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_SECONDS = 75 }; // more than a reload may take
+enum {
+    ANSWER_SECONDS = 75, // more than a reload may take
+    GONE_LOOKS = 1500,   // of 20 ms
+};
 
 static bool socket_path(const struct args *a, struct sockaddr_un *to, int *exit_code) {
     struct site *site = NULL;
@@ -98,4 +102,18 @@ int ask_server(const struct args *a, const char *request, void (*each)(void *arg
     else
         free(line);
     return code;
+}
+
+// Master takes the socket's name away as the last thing but one; the lock goes with its end.
+bool ask_wait_gone(const struct args *a) {
+    struct sockaddr_un at;
+    int code;
+    if (!socket_path(a, &at, &code))
+        return false;
+    for (int i = 0; i < GONE_LOOKS; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+        if (access(at.sun_path, F_OK) != 0)
+            return true;
+    }
+    return false;
 }

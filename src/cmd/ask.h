@@ -10,3 +10,6 @@
 // on standard error that says what to do.
 int ask_server(const struct args *a, const char *request, void (*each)(void *arg, char *line, size_t n), void *arg,
                char **last);
+
+// Waits until the server that answered has gone, at most half a minute; false when it is still there.
+bool ask_wait_gone(const struct args *a);

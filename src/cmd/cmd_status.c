@@ -91,6 +91,16 @@ static int tell(const struct args *a, const char *request) {
     return EX_OK;
 }
 
-int cmd_stop(const struct args *a) { return tell(a, "{\"do\":\"stop\"}"); }
+int cmd_stop(const struct args *a) {
+    int code = ask_server(a, "{\"do\":\"stop\"}", NULL, NULL, NULL);
+    if (code != EX_OK)
+        return code;
+    if (!ask_wait_gone(a)) {
+        fprintf(stderr, "%s: the server has been told to stop and is still there; see its log\n", a->program);
+        return EX_TEMPFAIL;
+    }
+    printf(a->json ? "{\"ok\":true,\"text\":\"stopped\"}\n" : "stopped\n");
+    return EX_OK;
+}
 
 int cmd_reload(const struct args *a) { return tell(a, "{\"do\":\"reload\"}"); }

@@ -22,6 +22,7 @@ static bool all_ready(const struct master *m) {
 static void start_all(struct master *m) {
     for (size_t i = 0; i < m->slots.n; i++)
         master_start(m, &m->slots.slots[i]);
+    master_tend(m);
     while (!all_ready(m) && !m->stopping)
         master_wait(m, MONO_NEVER);
 }

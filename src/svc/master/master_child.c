@@ -115,6 +115,7 @@ static void on_channel(struct loop_fd *watch) {
 static void could_not_start(struct master *m, struct master_slot *slot, const struct err *e) {
     slot->deaths++;
     slot->next_start = loop_in_ms(m->loop, 100 + topology_restart_wait_ms(slot->deaths));
+    fiber_cond_wake_all(&m->wake); // so that it is known when to come back
     journal_event(m->journal, JOURNAL_ERROR, "process-not-started",
                   JOURNAL_STR("process", slice_str(role_name(slot->role))), JOURNAL_ERR(e));
 }
@@ -263,7 +264,7 @@ static void take_signals(struct master *m) {
     }
 }
 
-struct mono master_tend(struct master *m) {
+void master_tend(struct master *m) {
     struct mono next = MONO_NEVER;
     take_signals(m);
     look_after(m);
@@ -276,12 +277,11 @@ struct mono master_tend(struct master *m) {
         if (!slot->child)
             next = mono_earlier(next, slot->next_start);
     }
-    return next;
+    m->next_start = next;
 }
 
 void master_wait(struct master *m, struct mono deadline) {
-    struct mono next = master_tend(m);
-    (void)fiber_cond_wait(&m->wake, mono_earlier(next, deadline));
+    (void)fiber_cond_wait(&m->wake, mono_earlier(m->next_start, deadline));
     master_tend(m);
 }
 

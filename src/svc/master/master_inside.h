@@ -67,6 +67,7 @@ struct master {
     struct list children; // all that run, those that retire included
     struct signals signals;
     struct fiber_cond wake; // something happened to a child, a signal came, or a request
+    struct mono next_start; // the earliest of a slot that waits
     struct fiber_group group;
     struct mono started;
     uint64_t reloads;
@@ -91,13 +92,14 @@ void master_listen_text(const struct config_listen *l, struct buf *to);
 void master_make_slots(const struct config *c, struct master_slots *out);
 void master_start(struct master *m, struct master_slot *slot);
 void master_tell_stop(struct master *m, struct master_child *child);
-// Takes what signals and children have to say, buries the dead and starts what is due; gives when to come back.
-struct mono master_tend(struct master *m);
+// Takes what signals and children have to say, buries the dead and starts what is due. To be called when the master's
+// fiber has waited for anything but master_wait.
+void master_tend(struct master *m);
 // Tells all processes of these roles (ROLE_BIT) to stop, and waits for the end of all that were told, at most `ms`;
 // then kills the rest. Others of these roles, that were started meanwhile, go on.
 FIBER_FN void master_end_roles(struct master *m, uint32_t roles, int64_t ms);
 FIBER_FN void master_await_end(struct master *m, uint32_t roles, int64_t ms);
-FIBER_FN void master_wait(struct master *m, struct mono deadline); // until something happened; then tends
+FIBER_FN void master_wait(struct master *m, struct mono deadline); // until something happens; then tends
 
 // Puts a new process into the slot; the old one retires.
 void master_replace(struct master *m, struct master_slot *slot);

@@ -87,6 +87,7 @@ void master_reload(struct master *m) {
     }
     fiber_cond_wake_all(&m->reloaded);
     fiber_yield(); // the answer leaves by the old control
+    master_tend(m);
     if (ok) {
         move_slots(m);
         replace_workers(m);
