@@ -41,11 +41,16 @@ struct sim_disk {
     struct sim_disk_faults faults;
     struct list names;
     struct list changes;
-    uint64_t used, operations;
+    struct list mounts;
+    uint64_t used;
+    uint64_t falls_in; // operations; 0: not at all
+    void (*fell)(void *arg);
+    void *fell_arg;
 };
 
 struct mount {
     struct disk base;
+    struct list entry;
     struct sim_disk *disk;
     bool dead;
 };
@@ -62,6 +67,21 @@ static struct open_file *file_of(struct disk_file *f) { return LIST_ENTRY(f, str
 static bool alive(const struct mount *m, struct err *e) {
     return !m->dead || err_set(e, ERR_CANCELLED, "this process was killed");
 }
+
+static void kill_all_mounts(struct sim_disk *d) {
+    LIST_EACH(at, &d->mounts) LIST_ENTRY(at, struct mount, entry)->dead = true;
+}
+
+// Before each change. True: this is the one in which it ends.
+static bool falls_now(struct sim_disk *d) {
+    if (d->falls_in == 0 || --d->falls_in > 0)
+        return false;
+    kill_all_mounts(d);
+    d->fell(d->fell_arg);
+    return true;
+}
+
+static bool fell(struct err *e) { return err_set(e, ERR_CANCELLED, "this process was killed"); }
 
 // --- inodes
 
@@ -213,7 +233,7 @@ static bool file_write(struct disk_file *base, const struct iovec *parts, int pa
     uint64_t end = offset;
     if (!alive(f->mount, e))
         return false;
-    d->operations++;
+    bool falls = falls_now(d);
     for (int k = 0; k < parts_n; k++)
         end += parts[k].iov_len;
     if (end > i->now.n) {
@@ -222,12 +242,14 @@ static bool file_write(struct disk_file *base, const struct iovec *parts, int pa
         d->used += end - i->now.n;
         bytes_resize(&i->now, (size_t)end);
     }
-    bool fails = seed_chance(d->seed, d->faults.write_per_mille);
+    bool fails = falls || seed_chance(d->seed, d->faults.write_per_mille);
     for (int k = 0; k < parts_n && !(fails && seed_chance(d->seed, 500)); k++) {
         if (parts[k].iov_len)
             put(i, slice_of(parts[k].iov_base, parts[k].iov_len), offset);
         offset += parts[k].iov_len;
     }
+    if (falls)
+        return fell(e);
     return !fails || err_sys(e, EIO, "writing");
 }
 
@@ -236,7 +258,8 @@ static bool file_sync(struct disk_file *base, struct err *e) {
     struct sim_disk *d = f->mount->disk;
     if (!alive(f->mount, e))
         return false;
-    d->operations++;
+    if (falls_now(d))
+        return fell(e);
     bool fails = seed_chance(d->seed, d->faults.sync_per_mille);
     settle(d, f->inode, fails); // what did not get there counts as clean all the same: so kernels do
     return !fails || err_sys(e, EIO, "syncing");
@@ -270,7 +293,8 @@ static bool mount_open(struct disk *base, const char *name, int flags, struct di
     if (!i && !(flags & DISK_CREATE))
         return err_sys(e, ENOENT, "opening %s", name);
     if (!i) {
-        m->disk->operations++;
+        if (falls_now(m->disk))
+            return fell(e);
         i = MEM_NEW(struct inode);
         set_name(m->disk, name, i, false);
     }
@@ -288,7 +312,8 @@ static bool mount_remove(struct disk *base, const char *text, struct err *e) {
     struct name *n = find_name(m->disk, text);
     if (!n || !n->now)
         return err_sys(e, ENOENT, "removing %s", text);
-    m->disk->operations++;
+    if (falls_now(m->disk))
+        return fell(e);
     set_name(m->disk, text, NULL, false);
     return true;
 }
@@ -300,7 +325,8 @@ static bool mount_rename(struct disk *base, const char *from, const char *to, st
     struct name *n = find_name(m->disk, from);
     if (!n || !n->now)
         return err_sys(e, ENOENT, "renaming %s to %s", from, to);
-    m->disk->operations++;
+    if (falls_now(m->disk))
+        return fell(e);
     set_name(m->disk, to, n->now, true);
     set_name(m->disk, from, NULL, false);
     return true;
@@ -317,7 +343,8 @@ static bool mount_sync_dir(struct disk *base, const char *name, struct err *e) {
     (void)name;
     if (!alive(m, e))
         return false;
-    m->disk->operations++;
+    if (falls_now(m->disk))
+        return fell(e);
     if (seed_chance(m->disk->seed, m->disk->faults.sync_per_mille))
         return err_sys(e, EIO, "syncing a directory");
     settle_changes(m->disk, SIZE_MAX / 2);
@@ -354,10 +381,15 @@ static const struct disk_ops mount_ops = {mount_open,     mount_remove, mount_re
 struct disk *sim_disk_mount(struct sim_disk *d) {
     struct mount *m = MEM_NEW(struct mount);
     *m = (struct mount){.base = {&mount_ops}, .disk = d};
+    list_append(&d->mounts, &m->entry);
     return &m->base;
 }
 
-void sim_disk_unmount(struct disk *mount) { free(mount_of(mount)); }
+void sim_disk_unmount(struct disk *mount) {
+    list_remove(&mount_of(mount)->entry);
+    free(mount_of(mount));
+}
+
 void sim_disk_kill(struct disk *mount) { mount_of(mount)->dead = true; }
 
 // --- the disk
@@ -367,12 +399,18 @@ struct sim_disk *sim_disk_new(struct seed *seed) {
     *d = (struct sim_disk){.seed = seed, .faults = {.capacity = UINT64_MAX}};
     list_init(&d->names);
     list_init(&d->changes);
+    list_init(&d->mounts);
     return d;
 }
 
 void sim_disk_set_faults(struct sim_disk *d, const struct sim_disk_faults *faults) { d->faults = *faults; }
 uint64_t sim_disk_used(const struct sim_disk *d) { return d->used; }
-uint64_t sim_disk_operations(const struct sim_disk *d) { return d->operations; }
+
+void sim_disk_fall_at(struct sim_disk *d, uint64_t operations, void (*callback)(void *arg), void *arg) {
+    d->falls_in = operations;
+    d->fell = callback;
+    d->fell_arg = arg;
+}
 
 static size_t count_changes(const struct sim_disk *d) {
     size_t n = 0;

@@ -25,6 +25,10 @@ struct disk *sim_disk_mount(struct sim_disk *d);
 void sim_disk_unmount(struct disk *mount); // its files are closed
 void sim_disk_kill(struct disk *mount);
 
+// The `operations`th change from now is the last one: it is done in part or not at all, every mount is dead from that
+// moment, and `fell` is called, which must not suspend. 0 takes it back.
+void sim_disk_fall_at(struct sim_disk *d, uint64_t operations, void (*fell)(void *arg), void *arg);
+
 // The machine loses power: what was not synced is lost, or torn.
 void sim_disk_crash(struct sim_disk *d);
 
@@ -35,4 +39,3 @@ bool sim_disk_durable_has(struct sim_disk *d, struct slice needle);
 void sim_disk_each(struct sim_disk *d, void (*each)(void *arg, const char *name, struct slice bytes), void *arg);
 
 uint64_t sim_disk_used(const struct sim_disk *d); // bytes
-uint64_t sim_disk_operations(const struct sim_disk *d); // writes, syncs and changes of names so far

@@ -35,6 +35,7 @@ struct house {
     struct sim_disk *state, *mail;
     struct proc *procs[ROLE_COUNT];
     struct list past;
+    bool fell;
 };
 
 // --- a link's end that dies with its process: what a killed process would still say while it unwinds is never said
@@ -357,7 +358,27 @@ void house_kill(struct house *h, enum role role) {
         end_process(h->procs[role]);
 }
 
+static void fall(void *arg) {
+    struct house *h = arg;
+    h->fell = true;
+    for (enum role role = 0; role < ROLE_COUNT; role++)
+        if (h->procs[role]) {
+            h->procs[role]->dead = true;
+            if (h->procs[role]->world.net)
+                sim_net_kill(h->procs[role]->world.net);
+        }
+}
+
+void house_fall_at(struct house *h, bool mail, uint64_t operations) {
+    sim_disk_fall_at(mail ? h->mail : h->state, operations, fall, h);
+}
+
+bool house_fell(const struct house *h) { return h->fell; }
+
 void house_crash(struct house *h) {
+    h->fell = false;
+    house_fall_at(h, false, 0);
+    house_fall_at(h, true, 0);
     for (enum role role = 0; role < ROLE_COUNT; role++) // all at once: nobody notices the others' end
         if (h->procs[role]) {
             h->procs[role]->dead = true;

@@ -34,6 +34,11 @@ FIBER_FN void house_kill(struct house *h, enum role role);
 // Power fails: all processes end, and the disks keep what they keep.
 FIBER_FN void house_crash(struct house *h);
 
+// The same in the middle of the `operations`th change to the disk of the queue (or of mailboxes) from now: no process
+// says a word more. Then house_fell() is true, and house_crash is owed.
+void house_fall_at(struct house *h, bool mail, uint64_t operations);
+bool house_fell(const struct house *h);
+
 // As master stops a server: sessions and workers first, the queue last.
 FIBER_FN void house_stop(struct house *h);
 void house_free(struct house *h); // nothing of it runs

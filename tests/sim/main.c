@@ -105,10 +105,16 @@ static void set_faults(struct world_of_seed *w, bool trouble) {
         w->ledger.faults++;
 }
 
+static FIBER_FN void raise_the_fallen(struct house *h) {
+    if (house_fell(h))
+        house_crash(h);
+}
+
 // Brings a house up again, as often as its disk makes it fail.
 static FIBER_FN bool up(struct world_of_seed *w, struct house *h) {
     struct err e;
     for (int try = 0; try < 50; try++) {
+        raise_the_fallen(h);
         if (house_up(h, &e))
             return true;
         fiber_sleep(2000);
@@ -130,6 +136,9 @@ static FIBER_FN void make_trouble(struct world_of_seed *w) {
         w->ledger.faults++;
         house_crash(h);
         fiber_sleep((int64_t)seed_below(s, 20000));
+    } else if (w->weather.crashes && seed_chance(s, 700)) {
+        w->ledger.faults++;
+        house_fall_at(h, seed_chance(s, 250), 1 + seed_below(s, 60));
     } else if (w->weather.clock && seed_chance(s, 300)) {
         w->clock_offset_ms += (int64_t)seed_below(s, 2 * MS_HOUR) - MS_HOUR / 2;
     }
@@ -156,6 +165,11 @@ static FIBER_FN void direct(void *arg) {
     struct world_of_seed *w = arg;
     if (up(w, w->here) && up(w, w->there) && live_through_trouble(w)) {
         set_faults(w, false);
+        if (w->weather.crashes) { // what was about to fall, falls now
+            w->ledger.faults++;
+            house_crash(w->here);
+            house_crash(w->there);
+        }
         if (up(w, w->here) && up(w, w->there))
             fiber_sleep(DRAIN_MS);
     }
