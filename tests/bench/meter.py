@@ -105,8 +105,12 @@ class Tree:
 
     def __init__(self, command, **how):
         self.group = Group()
-        self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, start_new_session=True,
-                                        preexec_fn=self.group.enter, **how)
+        try:
+            self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, start_new_session=True,
+                                            preexec_fn=self.group.enter, **how)
+        except OSError:
+            self.group.close()
+            raise
 
     @property
     def accounting(self):

@@ -5,7 +5,8 @@ from html import escape
 COLOURS = {'posthouse': '#2465a6', 'postfix': '#a3a3a3', 'limit': '#d8b94a'}
 ROW, GAP, LABEL, BAR, VALUE = 20, 46, 90, 280, 180
 PANEL = LABEL + BAR + VALUE
-MEASURES = [('rate', 'messages/s', ',.0f'), ('cpu', 'CPU s per 1,000 messages', '.3f'), ('kb', 'KB an idle session', ',.1f')]
+MEASURES = [('rate', 'messages/s', ',.0f'), ('cpu', 'CPU s per 1,000 messages', '.3f'),
+            ('kb', 'KB an idle session', ',.1f')]
 
 
 def _text(x, y, text, extra=''):
@@ -17,8 +18,10 @@ def _bar(x, y, name, spread, form, scale):
     low, high = x + LABEL + spread.least * scale, x + LABEL + spread.most * scale
     middle = y + ROW / 2 - 2
     return [_text(x + LABEL - 8, middle + 4, name, 'text-anchor="end"'),
-            f'<rect x="{x + LABEL}" y="{y}" width="{long:.1f}" height="{ROW - 4}" fill="{COLOURS.get(name, "#777")}"/>',
-            f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8M{high:.1f} {middle - 4}v8" stroke="#222"/>',
+            f'<rect x="{x + LABEL}" y="{y}" width="{long:.1f}" height="{ROW - 4}" '
+            f'fill="{COLOURS.get(name, "#777")}"/>',
+            f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8M{high:.1f} {middle - 4}v8" '
+            'stroke="#222"/>',
             _text(max(high, x + LABEL + long) + 6, middle + 4, f'{spread.median:{form}}')]
 
 
@@ -39,6 +42,7 @@ def svg(summary, titles, subtitle):
         for i, (key, title, form) in enumerate(shown):
             body += _panel(20 + i * PANEL, y, title, of, key, form)
         y += len(of) * ROW + GAP
-    head = [_text(20, 30, 'Posthouse bench', 'font-size="18" font-weight="bold"'), _text(20, 50, subtitle, 'fill="#555"')]
+    head = [_text(20, 30, 'Posthouse bench', 'font-size="18" font-weight="bold"'),
+            _text(20, 50, subtitle, 'fill="#555"')]
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * PANEL + 40}" height="{y}" font-family="sans-serif" '
             f'font-size="12"><rect width="100%" height="100%" fill="#fff"/>\n' + '\n'.join(head + body) + '\n</svg>\n')

@@ -17,7 +17,8 @@ import report
 from contenders import HOLD, RELAY, Limit, Postfix, Posthouse
 from disk import AT, Disk
 from meter import Tree, machine_busy
-from tools import BIN, ROOT, WORK, BenchError, build_programs, build_release, find_binary, free_port, make_certificate, say
+from tools import (BIN, ROOT, WORK, BenchError, build_programs, build_release, find_binary, free_port,
+                   make_certificate, say)
 
 DISTURBED = 0.15  # part of the machine that others may use before a run's speed is worth little
 STALL = 20  # seconds without a message after which a relay is taken for stuck
@@ -138,12 +139,14 @@ def measure_crowd(contender, crowd):
     blast(contender, few, ['--messages', 200])
     time.sleep(0.5)
     before = settled_pss(contender.tree)
-    command = [BIN / 'blast', '--port', contender.port, '--connections', crowd, '--crowd', 120, '--sources', 100, '--json']
+    command = [BIN / 'blast', '--port', contender.port, '--connections', crowd, '--crowd', 120, '--sources', 100,
+               '--json']
     with subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, text=True) as holding:
         try:
             result = json.loads(holding.stdout.readline())
             if result['done'] != crowd:
-                raise BenchError(f'{contender.name}: only {result["done"]} of {crowd} sessions opened\n{contender.output()}')
+                raise BenchError(f'{contender.name}: only {result["done"]} of {crowd} sessions opened\n'
+                                 f'{contender.output()}')
             after = settled_pss(contender.tree)
         finally:
             holding.terminate()
@@ -254,9 +257,9 @@ def publish(samples, failures, notes, disk, options):
     WORK.mkdir(parents=True, exist_ok=True)
     (WORK / 'bench.svg').write_text(plot.svg(summary, titles, about))
     values = {w: {c: {m: s.value() for m, s in ms.items()} for c, ms in of.items()} for w, of in summary.items()}
-    data = {'about': about, 'date': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), 'disk': disk, 'runs': options.runs,
-            'seconds': options.seconds, 'summary': values, 'verdicts': verdicts, 'samples': samples, 'failures': failures,
-            'notes': notes}
+    data = {'about': about, 'date': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), 'disk': disk,
+            'runs': options.runs, 'seconds': options.seconds, 'summary': values, 'verdicts': verdicts,
+            'samples': samples, 'failures': failures, 'notes': notes}
     path = pathlib.Path(options.json) if options.json else WORK / 'bench.json'
     path.write_text(json.dumps(data, indent=1) + '\n')
     print(f'\nwritten: {WORK / "bench.svg"}, {path}')

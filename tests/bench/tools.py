@@ -74,7 +74,7 @@ def make_certificate():
     certificate, key = WORK / 'tls' / 'certificate.pem', WORK / 'tls' / 'key.pem'
     if not (certificate.exists() and key.exists()):
         key.parent.mkdir(parents=True, exist_ok=True)
-        run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', 3650,
-             '-subj', '/CN=mx.bench.example', '-keyout', key, '-out', certificate])
+        run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
+             3650, '-subj', '/CN=mx.bench.example', '-keyout', key, '-out', certificate])
         key.chmod(0o600)
     return certificate, key
