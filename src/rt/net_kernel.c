@@ -1,59 +1,18 @@
-// net_kernel: connecting, listening and accepting with the kernel's sockets.
+// net_kernel: connecting and accepting with the kernel's sockets.
 #include "rt/net_kernel.h"
 
 #include "base/mem.h"
 #include "rt/fiber.h"
 #include "rt/loop.h"
+#include "rt/sockaddr.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-    BACKLOG = 4096,       // the kernel cuts it at net.core.somaxconn
-    ACCEPT_PAUSE_MS = 50, // after EMFILE and the like: the connection stays in the backlog
-};
-
-union any_address {
-    struct sockaddr generic;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static socklen_t to_kernel(const struct netaddr *a, union any_address *out) {
-    *out = (union any_address){0};
-    if (a->family == NETADDR_V6) {
-        out->v6.sin6_family = AF_INET6;
-        out->v6.sin6_port = htons(a->port);
-        memcpy(&out->v6.sin6_addr, a->ip, 16);
-        return sizeof out->v6;
-    }
-    out->v4.sin_family = AF_INET;
-    out->v4.sin_port = htons(a->port);
-    memcpy(&out->v4.sin_addr, a->ip, 4);
-    return sizeof out->v4;
-}
-
-static struct netaddr from_kernel(const union any_address *a) {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    struct netaddr out = {0};
-    if (a->generic.sa_family == AF_INET) {
-        out.family = NETADDR_V4;
-        out.port = ntohs(a->v4.sin_port);
-        memcpy(out.ip, &a->v4.sin_addr, 4);
-    } else if (a->generic.sa_family == AF_INET6) {
-        const uint8_t *ip = a->v6.sin6_addr.s6_addr;
-        bool is_v4 = memcmp(ip, mapped, sizeof mapped) == 0;
-        out.family = is_v4 ? NETADDR_V4 : NETADDR_V6;
-        out.port = ntohs(a->v6.sin6_port);
-        memcpy(out.ip, is_v4 ? ip + 12 : ip, is_v4 ? 4 : 16);
-    }
-    return out;
-}
+enum { ACCEPT_PAUSE_MS = 50 }; // after EMFILE and the like: the connection stays in the backlog
 
 static int set_option(int fd, int level, int option, int value) {
     return setsockopt(fd, level, option, &value, sizeof value);
@@ -63,24 +22,6 @@ static bool fail_closing(int fd, struct err *e, int sys, const char *what) {
     if (fd >= 0)
         close(fd);
     return err_sys(e, sys, "%s", what);
-}
-
-int net_kernel_listen(const struct netaddr *at, struct err *e) {
-    union any_address address;
-    socklen_t n = to_kernel(at, &address);
-    int fd = socket(address.generic.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        err_sys(e, errno, "socket");
-        return -1;
-    }
-    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (at->family == NETADDR_V6)
-        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (bind(fd, &address.generic, n) != 0 || listen(fd, BACKLOG) != 0) {
-        fail_closing(fd, e, errno, "listen");
-        return -1;
-    }
-    return fd;
 }
 
 // --- connecting
@@ -103,13 +44,13 @@ static bool wait_connected(struct transport *t, int fd, struct mono deadline, st
 static bool kernel_connect(struct net *net, const struct netaddr *to, struct mono deadline, struct transport **out,
                            struct netaddr *local, struct err *e) {
     struct net_kernel *self = LIST_ENTRY(net, struct net_kernel, base);
-    union any_address address;
-    socklen_t n = to_kernel(to, &address);
-    int fd = socket(address.generic.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    union sockaddr_any address;
+    socklen_t n = sockaddr_make(to, &address);
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_sys(e, errno, "socket");
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    int r = connect(fd, &address.generic, n);
+    int r = connect(fd, &address.any, n);
     if (r != 0 && errno != EINPROGRESS)
         return fail_closing(fd, e, errno, "connecting");
     struct transport *t = transport_of_fd(self->loop, fd);
@@ -120,8 +61,8 @@ static bool kernel_connect(struct net *net, const struct netaddr *to, struct mon
         return false;
     }
     n = sizeof address;
-    if (local && getsockname(fd, &address.generic, &n) == 0)
-        *local = from_kernel(&address);
+    if (local && getsockname(fd, &address.any, &n) == 0)
+        *local = sockaddr_read(&address);
     *out = t;
     return true;
 }
@@ -164,9 +105,9 @@ static bool fd_accept(struct listener *l, struct mono deadline, struct transport
     for (;;) {
         if (!wait_connection(self, deadline, e))
             return false;
-        union any_address address = {0};
+        union sockaddr_any address = {0};
         socklen_t n = sizeof address;
-        int fd = accept4(self->watch.fd, &address.generic, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(self->watch.fd, &address.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && errno == EAGAIN) {
             self->watch.readable = false;
             continue;
@@ -182,7 +123,7 @@ static bool fd_accept(struct listener *l, struct mono deadline, struct transport
         *out = transport_of_fd(self->loop, fd);
         if (!*out)
             return fail_closing(fd, e, errno, "watching a connection");
-        *peer = from_kernel(&address);
+        *peer = sockaddr_read(&address);
         return true;
     }
 }

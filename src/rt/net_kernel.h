@@ -11,6 +11,3 @@ void net_kernel_free(struct net *n); // takes NULL
 
 // Takes a listening, non-blocking TCP or unix socket. NULL (errno) when the loop can't.
 struct listener *listener_of_fd(struct loop *loop, int fd);
-
-// Binds and listens; for TCP with SO_REUSEADDR, IPv6 taking IPv4 too when `at` is [::]. -1 and `e` on failure.
-int net_kernel_listen(const struct netaddr *at, struct err *e);
