@@ -113,7 +113,7 @@ class Dns:
         self.port = free_port()
         with open(f'{self.dir}/zone', 'w', encoding='utf-8') as f:
             f.write('$ORIGIN .\n$TTL 60\n@ SOA ns.test. hostmaster.test. 1 3600 600 86400 60\n@ NS ns.test.\n'
-                    'ns.test. A 127.0.0.1\n' + textwrap.dedent(records) + '\n')
+                    'ns.test. A 127.0.0.1\n' + '\n'.join(line.strip() for line in records.splitlines()) + '\n')
         with open(f'{self.dir}/conf', 'w', encoding='utf-8') as f:
             f.write(f'''server:
   ip-address: 127.0.0.1@{self.port}
@@ -183,4 +183,6 @@ class Sink:
         return self.got
 
     def stop(self):
-        self.controller.stop()
+        if self.controller:
+            self.controller.stop()
+            self.controller = None

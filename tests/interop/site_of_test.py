@@ -71,7 +71,7 @@ domain {domain} {{
     recipients users + aliases
     deliver maildir "{self.dir}/mail/{{domain}}/{{local}}"
 }}
-{"" if "resolver" in extra else f"resolver forward 127.0.0.1:{free_port()}"}
+{"" if "resolver forward" in extra else f"resolver forward 127.0.0.1:{free_port()}"}
 queue {{ {queue} }}
 {extra}
 ''')

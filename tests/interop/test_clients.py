@@ -112,7 +112,8 @@ def test_smtplib_8bit_and_utf8_addresses(site):
             assert s.has_extn(keyword), keyword
         s.sendmail('jürgen@bücher.example', ['alice@example.org'], content, ['SMTPUTF8', 'BODY=8BITMIME'])
     added = arrived_as_sent(site.wait_mail('alice')[0], content)
-    assert ('return-path', '<jürgen@bücher.example>') in added
+    # The domain may come as it was sent or as A-labels; both name the same host.
+    assert dict(added)['return-path'] in ('<jürgen@bücher.example>', '<jürgen@xn--bcher-kva.example>')
 
 
 def test_git_send_email(site, tmp_path):

@@ -14,7 +14,7 @@ CORPORA = os.environ.get('POSTHOUSE_CORPORA', os.path.join(ROOT, '..', 'shared',
 def messages(folder):
     found = []
     for path in sorted(glob.glob(os.path.join(CORPORA, folder, '**'), recursive=True)):
-        if os.path.isfile(path) and not path.endswith(('.txt', '.json', '.md', '.toml', '.out', '.xml')):
+        if os.path.isfile(path) and not path.endswith(('SOURCE.txt', '.json', '.md', '.toml', '.out', '.xml')):
             with open(path, 'rb') as f:
                 found.append(f.read())
     return found
