@@ -10,6 +10,7 @@ enum {
     SEGMENTS_FREE = 3, // segments more than twice what the live messages need, before copying begins
     IDLE_MS = 1000,
     STEP_MS = 3,        // between two steps of prewriting
+    BUSY_MS = 20,       // likewise, when it is ahead and mail comes in
     TROUBLE_MS = 10000, // after a failure
 };
 
@@ -85,15 +86,14 @@ void queue_compact_copied(struct queue_service *q, struct queue_copy *c) {
 
 static bool copy_some(struct queue_service *q, struct err *e) {
     struct queue_segment *s = queue_log_oldest(&q->log);
+    bool ok = true;
     LIST_EACH(at, &s->messages) {
-        struct queue_message *m = LIST_ENTRY(at, struct queue_message, by_segment);
-        if (q->copies_bytes >= QUEUE_COPY_BATCH)
+        if (!ok || q->copies_bytes >= QUEUE_COPY_BATCH)
             break;
-        if (!add_copy(q, m, e))
-            return false;
+        ok = add_copy(q, LIST_ENTRY(at, struct queue_message, by_segment), e);
     }
     loop_task_set(q->world->loop, &q->commit);
-    return true;
+    return ok;
 }
 
 static FIBER_FN bool wait_for_copies(struct queue_service *q) {
@@ -157,18 +157,34 @@ void queue_look_at_disk(struct queue_service *q) {
     q->low = low;
 }
 
+// While mail comes in, prewriting goes no faster than the current segment fills: each step's sync is one more to wait
+// for.
+static bool is_ahead(const struct queue_log *l) {
+    const struct queue_segment *s = l->current;
+    return l->spares_n > 0 && s && l->filled > s->end + l->segment_size / 8;
+}
+
 static void prepare(void *arg) {
     struct queue_service *q = arg;
     struct err e;
-    bool more = true;
+    uint64_t bytes = 0;
+    bool more = true, failed = false;
     while (more) {
         queue_look_at_disk(q);
-        more = pause(q, IDLE_MS);
-        while (more && !q->low && queue_space_wants(&q->log)) {
-            bool ok = queue_space_fill_step(&q->log, &e);
-            if (!ok && e.smtp != 452)
+        bool busy = q->log.counts.bytes != bytes;
+        bytes = q->log.counts.bytes;
+        if (q->low || !queue_space_wants(&q->log)) {
+            more = pause(q, IDLE_MS);
+        } else if (busy && is_ahead(&q->log)) {
+            more = fiber_sleep(BUSY_MS) && !q->stopping;
+        } else if (queue_space_fill_step(&q->log, &e)) {
+            failed = false;
+            more = fiber_sleep(STEP_MS) && !q->stopping;
+        } else {
+            if (!failed && e.smtp != 452)
                 trouble(q, "segment-not-prepared", &e);
-            more = fiber_sleep(ok ? STEP_MS : TROUBLE_MS) && !q->stopping;
+            failed = true;
+            more = fiber_sleep(IDLE_MS) && !q->stopping;
         }
     }
 }

@@ -82,6 +82,7 @@ struct queue_log {
 enum queue_damage {
     QUEUE_DAMAGE_RECORDS, // bytes in the middle; kept aside in `kept`
     QUEUE_DAMAGE_SEGMENT, // a segment without a header; kept aside whole in `kept`
+    QUEUE_DAMAGE_GONE,    // a segment that is not there
     QUEUE_DAMAGE_TAIL,    // the last segment ends with a write that was not finished; cut
 };
 

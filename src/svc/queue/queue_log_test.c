@@ -249,6 +249,29 @@ static void test_damaged_header(void **state) {
     free_house(h);
 }
 
+// Its headers are zeros, or it is gone: what stood in it is missed.
+static void test_segment_lost(void **state) {
+    static const char zeros[LOG_HEADER_COPY + LOG_HEADER];
+    for (int way = 0; way < 3; way++) {
+        struct house *h = new_house(13);
+        char name[QUEUE_NAME];
+        struct err e;
+        put_all(h, 0, 250);
+        size_t last = h->log.segments_n - 1;
+        segment_name(h, name, way == 1 ? last : 1);
+        assert_true(way < 2 ? queue_test_overwrite(&h->w, name, 0, zeros, sizeof zeros)
+                            : disk_remove(&h->w.disk.base, name, &e));
+        reopen(h, false);
+        assert_int_equal(h->damages_n, 1);
+        assert_int_equal(h->damages[0].what, way < 2 ? QUEUE_DAMAGE_SEGMENT : QUEUE_DAMAGE_GONE);
+        assert_int_equal(queue_test_count(&h->w, "queue", "damaged-"), way < 2);
+        assert_true(h->seen_n > 100 && h->seen_n < 250);
+        reopen(h, false);
+        assert_int_equal(h->damages_n, way == 2); // what was kept aside has been told
+        free_house(h);
+    }
+}
+
 // A message that holds the bytes of a record, met while looking for the next one behind damage.
 static void test_forged_record(void **state) {
     struct house *h = new_house(8);
@@ -430,6 +453,7 @@ int main(void) {
         cmocka_unit_test(test_damage_in_the_middle),
         cmocka_unit_test(test_damage_at_a_known_end),
         cmocka_unit_test(test_damaged_header),
+        cmocka_unit_test(test_segment_lost),
         cmocka_unit_test(test_forged_record),
         cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_failed_write),

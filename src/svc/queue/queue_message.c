@@ -182,6 +182,7 @@ void queue_replay_damage(void *service, const struct queue_damage_report *report
     struct queue_service *q = service;
     static const char *const names[] = {[QUEUE_DAMAGE_RECORDS] = "log-damaged",
                                         [QUEUE_DAMAGE_SEGMENT] = "log-segment-damaged",
+                                        [QUEUE_DAMAGE_GONE] = "log-segment-gone",
                                         [QUEUE_DAMAGE_TAIL] = "log-tail-cut"};
     enum journal_level level = report->what == QUEUE_DAMAGE_TAIL ? JOURNAL_INFO : JOURNAL_ERROR;
     const struct journal_field fields[] = {

@@ -6,8 +6,10 @@
 //     a bad record in the last segment, whose end is not known        damage as well when a later record says that this
 //                                                                     one was durable (`synced`); else a write that
 //                                                                     nobody was promised: cut
-//     a segment of which neither header can be read                   the last one, never written to: used as a spare;
+//     a segment of which neither header can be read                   never written to, which only the last one and
+//                                                                     those that were opened in vain may be: a spare;
 //                                                                     anything else: kept aside whole, reported
+//     a segment that the next one names and that is not there         reported
 #include "svc/queue/queue_log.h"
 
 #include "base/mem.h"
@@ -178,12 +180,31 @@ static void replay_segment(struct queue_log *l, const struct queue_replay_hooks 
 
 // --- all of them
 
+// Numbers of files.
+struct numbers {
+    uint64_t *at;
+    size_t n;
+};
+
 struct found {
     struct queue_log *log;
-    uint64_t *logs, *spares;
-    size_t logs_n, spares_n;
+    struct numbers logs, spares;
+    struct numbers aside;  // segments that were kept aside whole
+    struct numbers unused; // of the logs: those without a header of their own
     bool filling;
 };
+
+static void numbers_add(struct numbers *to, uint64_t number) {
+    to->at = mem_grow(to->at, to->n + 1, sizeof *to->at);
+    to->at[to->n++] = number;
+}
+
+static bool numbers_have(const struct numbers *in, uint64_t number) {
+    size_t i = 0;
+    while (i < in->n && in->at[i] != number)
+        i++;
+    return i < in->n;
+}
 
 static bool parse_number(struct slice text, const char *kind, uint64_t *out) {
     struct slice prefix = slice_str(kind);
@@ -203,15 +224,14 @@ static bool parse_number(struct slice text, const char *kind, uint64_t *out) {
 static void note_name(void *arg, const char *entry) {
     struct found *f = arg;
     uint64_t number;
-    if (parse_number(slice_str(entry), "log-", &number)) {
-        f->logs = mem_grow(f->logs, f->logs_n + 1, sizeof *f->logs);
-        f->logs[f->logs_n++] = number;
-    } else if (parse_number(slice_str(entry), "spare-", &number)) {
-        f->spares = mem_grow(f->spares, f->spares_n + 1, sizeof *f->spares);
-        f->spares[f->spares_n++] = number;
-    } else if (slice_eq(slice_str(entry), SLICE("filling"))) {
+    if (parse_number(slice_str(entry), "log-", &number))
+        numbers_add(&f->logs, number);
+    else if (parse_number(slice_str(entry), "spare-", &number))
+        numbers_add(&f->spares, number);
+    else if (parse_number(slice_str(entry), "damaged-", &number))
+        numbers_add(&f->aside, number);
+    else if (slice_eq(slice_str(entry), SLICE("filling")))
         f->filling = true;
-    }
 }
 
 static int by_number(const void *a, const void *b) {
@@ -220,6 +240,14 @@ static int by_number(const void *a, const void *b) {
 }
 
 enum head_state { HEAD_GOOD, HEAD_UNUSED, HEAD_DAMAGED };
+
+// Records are written only behind durable headers.
+static bool has_records(struct disk_file *f) {
+    char block[BLOCK];
+    struct err e;
+    size_t got;
+    return disk_file_read(f, block, sizeof block, LOG_FIRST, &got, &e) && !all_zero(slice_of(block, got));
+}
 
 // UNUSED: never written, or still that of an earlier life under another number.
 static enum head_state read_head(struct disk_file *f, uint64_t number, struct log_segment *out, struct err *e) {
@@ -238,7 +266,7 @@ static enum head_state read_head(struct disk_file *f, uint64_t number, struct lo
             other = true;
         }
     }
-    return damaged && !other ? HEAD_DAMAGED : HEAD_UNUSED;
+    return !other && (damaged || has_records(f)) ? HEAD_DAMAGED : HEAD_UNUSED;
 }
 
 static bool set_aside(struct queue_log *l, const struct queue_replay_hooks *hooks, const char *name, uint64_t number,
@@ -253,7 +281,8 @@ static bool set_aside(struct queue_log *l, const struct queue_replay_hooks *hook
 }
 
 // Opens a segment's file: a good one becomes the log's newest so far.
-static bool load_segment(struct queue_log *l, const struct queue_replay_hooks *hooks, uint64_t number, struct err *e) {
+static bool load_segment(struct found *found, const struct queue_replay_hooks *hooks, uint64_t number, struct err *e) {
+    struct queue_log *l = found->log;
     char name[QUEUE_NAME];
     struct disk_file *file;
     struct log_segment head;
@@ -276,9 +305,12 @@ static bool load_segment(struct queue_log *l, const struct queue_replay_hooks *h
         return true;
     }
     case HEAD_UNUSED:
-        return queue_space_give(l, name, file, size, e);
+        disk_file_close(file);
+        numbers_add(&found->unused, number);
+        return true;
     default:
         disk_file_close(file);
+        numbers_add(&found->aside, number);
         return set_aside(l, hooks, name, number, e);
     }
 }
@@ -306,6 +338,65 @@ static bool drop_the_vain(struct queue_log *l, struct err *e) {
         next = s;
     }
     return true;
+}
+
+static bool load_spare(struct queue_log *l, const char *name, struct err *e) {
+    struct disk_file *file;
+    uint64_t size;
+    if (!disk_open(l->disk, name, DISK_WRITE, &file, e))
+        return false;
+    if (disk_file_size(file, &size, e) && queue_space_give(l, name, file, size, e))
+        return true;
+    disk_file_close(file);
+    return false;
+}
+
+// The first segment that counts behind this number; NULL: there is none.
+static const struct queue_segment *next_behind(const struct queue_log *l, uint64_t number) {
+    LIST_EACH(at, &l->segments) {
+        const struct queue_segment *s = LIST_ENTRY(at, struct queue_segment, entry);
+        if (s->head.number > number)
+            return s;
+    }
+    return NULL;
+}
+
+// Segments without a header of their own: what stood in one that counted is lost, and what is left is for people.
+static bool sort_out_unused(struct found *f, const struct queue_replay_hooks *hooks, struct err *e) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < f->unused.n; i++) {
+        const struct queue_segment *next = next_behind(f->log, f->unused.at[i]);
+        char name[QUEUE_NAME];
+        queue_space_name(name, "log", f->unused.at[i]);
+        if (next && next->head.previous >= f->unused.at[i])
+            ok = set_aside(f->log, hooks, name, f->unused.at[i], e);
+        else
+            ok = load_spare(f->log, name, e);
+    }
+    return ok;
+}
+
+// The oldest one's predecessors were given back in their time. What was kept aside has been reported.
+static void report_gap(struct found *f, const struct queue_replay_hooks *hooks, const struct queue_segment *before,
+                       const struct log_segment *head) {
+    struct queue_damage_report r = {QUEUE_DAMAGE_GONE, head->previous, 0, 0, NULL};
+    if (before->head.number == head->previous && head->previous_end > before->size)
+        r = (struct queue_damage_report){QUEUE_DAMAGE_RECORDS, head->previous, before->size,
+                                         head->previous_end - before->size, NULL};
+    else if (numbers_have(&f->logs, head->previous) || numbers_have(&f->aside, head->previous))
+        return;
+    f->log->counts.damaged++;
+    hooks->damage(hooks->arg, &r);
+}
+
+static void report_gaps(struct found *f, const struct queue_replay_hooks *hooks) {
+    const struct queue_segment *before = NULL;
+    LIST_EACH(at, &f->log->segments) {
+        const struct queue_segment *s = LIST_ENTRY(at, struct queue_segment, entry);
+        if (before)
+            report_gap(f, hooks, before, &s->head);
+        before = s;
+    }
 }
 
 static bool replay_all(struct queue_log *l, const struct queue_replay_hooks *hooks, struct err *e) {
@@ -337,36 +428,39 @@ static void resume(struct queue_log *l) {
 }
 
 static bool load_spares(struct queue_log *l, const struct found *f, struct err *e) {
-    for (size_t i = 0; i < f->spares_n; i++)
-        if (f->spares[i] >= l->spare_serial)
-            l->spare_serial = f->spares[i] + 1;
-    for (size_t i = 0; i < f->spares_n; i++) {
+    bool ok = true;
+    for (size_t i = 0; i < f->spares.n; i++)
+        l->spare_serial = num_max(l->spare_serial, f->spares.at[i] + 1);
+    for (size_t i = 0; ok && i < f->spares.n; i++) {
         char name[QUEUE_NAME];
-        struct disk_file *file;
-        uint64_t size;
-        queue_space_name(name, "spare", f->spares[i]);
-        if (!disk_open(l->disk, name, DISK_WRITE, &file, e))
-            return false;
-        if (!disk_file_size(file, &size, e) || !queue_space_give(l, name, file, size, e)) {
-            disk_file_close(file);
-            return false;
-        }
+        queue_space_name(name, "spare", f->spares.at[i]);
+        ok = load_spare(l, name, e);
     }
-    return !f->filling || disk_remove(l->disk, "queue/filling", e);
+    return ok && (!f->filling || disk_remove(l->disk, "queue/filling", e));
+}
+
+static bool load_segments(struct found *f, const struct queue_replay_hooks *hooks, struct err *e) {
+    bool ok = true;
+    if (f->logs.n)
+        qsort(f->logs.at, f->logs.n, sizeof *f->logs.at, by_number);
+    for (size_t i = 0; ok && i < f->logs.n; i++)
+        ok = load_segment(f, hooks, f->logs.at[i], e);
+    ok = ok && drop_the_vain(f->log, e) && sort_out_unused(f, hooks, e);
+    if (ok)
+        report_gaps(f, hooks);
+    return ok;
 }
 
 bool queue_replay(struct queue_log *l, const struct queue_replay_hooks *hooks, struct err *e) {
     struct found f = {.log = l};
     bool ok = disk_make_dir(l->disk, "queue", e) && disk_make_dir(l->disk, "queue/big", e) &&
-              disk_sync_dir(l->disk, ".", e) && disk_list(l->disk, "queue", note_name, &f, e) && load_spares(l, &f, e);
-    if (ok && f.logs_n)
-        qsort(f.logs, f.logs_n, sizeof *f.logs, by_number);
-    for (size_t i = 0; ok && i < f.logs_n; i++)
-        ok = load_segment(l, hooks, f.logs[i], e);
-    ok = ok && drop_the_vain(l, e) && replay_all(l, hooks, e);
+              disk_sync_dir(l->disk, ".", e) && disk_list(l->disk, "queue", note_name, &f, e) &&
+              load_spares(l, &f, e) && load_segments(&f, hooks, e) && replay_all(l, hooks, e);
     if (ok)
         resume(l);
-    free(f.logs);
-    free(f.spares);
+    free(f.logs.at);
+    free(f.spares.at);
+    free(f.aside.at);
+    free(f.unused.at);
     return ok || err_while(e, "reading the queue log");
 }
