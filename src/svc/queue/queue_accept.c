@@ -91,6 +91,11 @@ static struct queue_slot *find_slot(const struct queue_peer *p, uint32_t number)
     return map_get(&p->slots, slot_key(&number));
 }
 
+static void forget_slot(struct queue_peer *p, struct queue_slot *slot) {
+    map_remove(&p->slots, slot_key(&slot->number));
+    queue_accept_free_slot(p->q, slot, true);
+}
+
 void queue_accept_open(struct queue_peer *p, const struct link_frame *f) {
     struct queue_slot *slot = NULL;
     struct err e;
@@ -116,13 +121,13 @@ void queue_accept_piece(struct queue_peer *p, const struct link_frame *f) {
 
 void queue_accept_abort(struct queue_peer *p, const struct link_frame *f) {
     struct message_piece m;
-    struct queue_slot *slot = message_piece_unpack(f->payload, &m) ? find_slot(p, m.slot) : NULL;
-    if (!slot) {
-        link_break(p->base.link, "nothing to abort");
+    if (!message_piece_unpack(f->payload, &m)) {
+        link_break(p->base.link, "a malformed SUBMIT_ABORT");
         return;
     }
-    map_remove(&p->slots, slot_key(&slot->number));
-    queue_accept_free_slot(p->q, slot, true);
+    struct queue_slot *slot = find_slot(p, m.slot);
+    if (slot) // else it was refused already
+        forget_slot(p, slot);
 }
 
 // --- whole messages
@@ -168,6 +173,9 @@ void queue_accept_submit(struct queue_peer *p, const struct link_frame *f) {
     s->peer = p;
     s->frame_id = f->id;
     if (!take(p, s, f->payload, &e)) {
+        struct queue_slot *slot = find_slot(p, s->m.slot);
+        if (slot)
+            forget_slot(p, slot);
         refuse(p, f->id, &e);
         return;
     }

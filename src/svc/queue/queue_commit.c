@@ -29,14 +29,14 @@ static void set_settle_timer(struct queue_service *q, int64_t ms) {
 }
 
 void queue_settle(struct queue_service *q, struct queue_message *m, const uint32_t *indices, size_t n) {
-    struct queue_settle *s = mem_new(1, sizeof *s + n * sizeof *indices);
+    struct queue_settle *s = mem_new(1, sizeof *s + n * sizeof *s->settled);
     struct log_recipient *recipients = mem_new(n, sizeof *recipients);
     s->message = m;
     s->payload.max = LOG_PAYLOAD_MAX;
     s->n = n;
     for (size_t i = 0; i < n; i++) {
-        s->indices[i] = indices[i];
         recipients[i] = queue_recipient_log(m, indices[i]);
+        s->settled[i] = (struct queue_settled){indices[i], recipients[i].state == LOG_RECIPIENT_FAILED};
     }
     log_outcome_pack(&s->payload, &(struct log_outcome){m->id, recipients, n});
     free(recipients);
@@ -108,10 +108,8 @@ static void finish_copies(struct queue_service *q) {
 
 static void finish_settle(struct queue_service *q, struct queue_settle *s) {
     struct queue_message *m = s->message;
-    for (size_t i = 0; i < s->n; i++) {
-        struct queue_recipient *r = &m->recipients[s->indices[i]];
-        r->known = r->known || r->state == LOG_RECIPIENT_FAILED;
-    }
+    for (size_t i = 0; i < s->n; i++)
+        m->recipients[s->settled[i].index].known |= s->settled[i].failed;
     m->pins--;
     buf_done(&s->payload);
     free(s);
@@ -186,7 +184,9 @@ void queue_commit_now(struct queue_service *q) {
     if (n == 0)
         return;
     loop_timer_stop(q->world->loop, &q->settle_timer);
+    struct wall before = world_wall(q->world);
     bool ok = queue_log_write(&q->log, q->entries, n, &e);
+    metric_observe(&q->metric, METRIC_SYNC_SECONDS, 0, (world_wall(q->world).ms - before.ms) * 1000000);
     if (!ok && e.kind != ERR_CANCELLED)
         log_failure(q, &e);
     q->failing = !ok;

@@ -31,6 +31,9 @@ static bool wants_copying(const struct queue_service *q) {
     struct queue_segment *s = queue_log_oldest(l);
     if (!s || s == l->current || q->failing || !l->current || (l->on_reserve && l->spares_n == 0))
         return false;
+    bool fits = l->current->end + s->live <= l->current->size;
+    if ((q->low || l->spares_n <= 1) && !fits) // the reserve is not for this
+        return false;
     uint64_t needed = live_bytes(l) / l->segment_size + 1;
     return l->segments_n > 2 * needed + SEGMENTS_FREE;
 }

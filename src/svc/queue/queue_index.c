@@ -126,7 +126,7 @@ struct log_recipient queue_recipient_log(const struct queue_message *m, uint32_t
     const struct queue_group *g = &m->groups[r->group];
     struct log_recipient l = {
         .index = index, .state = (enum log_recipient_state)r->state, .attempts = g->attempts, .next = g->next};
-    if (!r->reason)
+    if (!r->reason || r->state == LOG_RECIPIENT_DONE)
         return l;
     l.smtp = r->reason->smtp;
     memcpy(l.enhanced, r->reason->enhanced, sizeof l.enhanced);

@@ -62,7 +62,10 @@ struct queue_settle {
     struct buf payload;
     struct queue_entry record;
     size_t n;
-    uint32_t indices[];
+    struct queue_settled {
+        uint32_t index;
+        bool failed; // is FAILED in the log by this
+    } settled[];
 };
 
 // A message that compaction copies forward in this batch.

@@ -12,12 +12,11 @@
 // Recipients' destinations, and how many groups that makes.
 static size_t find_destinations(struct queue_service *q, const struct envelope *env, struct queue_destination **to) {
     size_t groups = 0;
-    ARENA_AUTO struct arena scratch = {.max = 64 * 1024};
     uint64_t mark = ++q->schedule.mark;
     for (size_t i = 0; i < env->recipients_n; i++) {
-        struct arena_mark before = arena_mark(&scratch);
-        struct queue_destination *d = queue_schedule_find(&q->schedule, env->recipients[i].address, &scratch);
-        arena_rewind(&scratch, before);
+        struct arena_mark before = arena_mark(&q->arena);
+        struct queue_destination *d = queue_schedule_find(&q->schedule, env->recipients[i].address, &q->arena);
+        arena_rewind(&q->arena, before);
         if (d->mark != mark) {
             d->mark = mark;
             d->mark_recipients = 0;
