@@ -26,7 +26,7 @@
 // {eod} in a C| stands for each sequence of the smuggling corpus: the script is played once for each.
 //
 // What the client says before it listens again goes out in one piece; then the script is played again byte by byte, and
-// again and again cut at one place, at every byte as far as that is not too many. The server must say the same.
+// again and again cut in two, at every byte as far as that is not too much. The server must say the same.
 #include "base/mem.h"
 #include "base/num.h"
 #include "script.h"
@@ -39,7 +39,14 @@
 
 #define TRANSPORT_HELLO "\x16\x03\x01HELLO"
 
-enum { PIPE = 64 * 1024, PATIENCE_MS = 20 * MS_MINUTE, CUTS_MAX = 400, BYTEWISE_MAX = 4096, RECIPIENTS = 64 };
+enum {
+    PIPE = 64 * 1024,
+    PATIENCE_MS = 20 * MS_MINUTE,
+    CUTS_MAX = 400,
+    CUTS_LONG = 16,
+    BYTEWISE_MAX = 4096,
+    RECIPIENTS = 64
+};
 
 static const char base_config[] =
     "version 1\nhostname mx.example.org\nlisten mx 203.0.113.1:25\n"
@@ -169,8 +176,8 @@ static FIBER_FN void send_unsent(struct scene *s) {
     struct slice rest = buf_slice(&s->unsent);
     while (rest.n) {
         size_t n = rest.n;
-        if (s->pace.bytewise && n <= BYTEWISE_MAX)
-            n = 1;
+        if (s->pace.bytewise)
+            n = n <= BYTEWISE_MAX ? 1 : n - BYTEWISE_MAX;
         else if (s->said < s->pace.cut && s->pace.cut < s->said + n)
             n = s->pace.cut - s->said;
         if (!push(s, slice_upto(rest, n)))
@@ -541,11 +548,13 @@ static void run_paces(const char *path, struct slice text, struct slice eod, str
     run_once(path, text, eod, (struct pace){0}, out);
     if (failed_so(out, "in one piece", 0, eod) || out->uncut)
         return;
-    size_t all = out->said, step = all / CUTS_MAX + 1;
+    size_t all = out->said;
     run_once(path, text, eod, (struct pace){.bytewise = true}, out);
     if (failed_so(out, "byte by byte", 0, eod))
         return;
-    for (size_t at = 1; at < all; at += step) {
+    // What is long is so by one message: its end is of interest.
+    size_t dense = all > 20 * CUTS_MAX ? all - CUTS_MAX : 0, dense_step = (all - dense) / CUTS_MAX + 1;
+    for (size_t at = 1; at < all; at += at < dense ? dense / CUTS_LONG : dense_step) {
         run_once(path, text, eod, (struct pace){.cut = at}, out);
         if (failed_so(out, "cut", at, eod))
             return;
