@@ -165,6 +165,8 @@ static enum fiber_wake park_uncancelled(struct fiber *f, struct mono deadline) {
     f->state = FIBER_STATE_PARKED;
     f->parked_at = loop->now;
     list_append(&loop->parked, &f->parked_entry);
+    if (!loop->fake && !heap_has(&loop->trim.entry))
+        loop_timer_set(loop, &loop->trim, loop_in_ms(loop, TRIM_AFTER_MS));
     to_loop(f);
     return f->reason;
 }
@@ -244,15 +246,14 @@ static void trim_parked(struct loop_timer *t) {
         list_remove(at);
         stack_trim(f->stack, f->context.sp);
     }
-    loop_timer_set(loop, t, loop_in_ms(loop, TRIM_AFTER_MS));
+    if (!list_empty(&loop->parked))
+        loop_timer_set(loop, t, loop_in_ms(loop, TRIM_AFTER_MS));
 }
 
 void fiber_loop_init(struct loop *loop) {
     stack_pool_init(&loop->stacks);
     list_init(&loop->parked);
     loop->trim.fire = trim_parked;
-    if (!loop->fake)
-        loop_timer_set(loop, &loop->trim, loop_in_ms(loop, TRIM_AFTER_MS));
 }
 
 void fiber_loop_done(struct loop *loop) {
