@@ -1,10 +1,10 @@
-// process: fork, exec and reap of the roles.
+// process: spawn and reap of the roles.
 #include "rt/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -28,44 +28,41 @@ static char **child_environment(char *to[8]) {
     return to;
 }
 
-static void no_input(void) {
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null > STDIN_FILENO)
-        dup2(null, STDIN_FILENO);
+// Nothing but standard input from nowhere, the other standard descriptors, and the channel.
+static int add_descriptors(posix_spawn_file_actions_t *to, int channel) {
+    int bad = posix_spawn_file_actions_addopen(to, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    bad = bad ? bad : posix_spawn_file_actions_adddup2(to, channel, PROCESS_CHANNEL);
+    return bad ? bad : posix_spawn_file_actions_addclosefrom_np(to, PROCESS_CHANNEL + 1);
 }
 
-// Between fork and exec: only what is safe there.
-_Noreturn static void become(enum role role, int channel, char **environment) {
-    char title[32];
+// Signals to the whole group (Ctrl-C) must not meet a child before it ignores them: it begins with them blocked, as
+// they are here (rt/signals.h), and process_begin_child() lets them through.
+//
+// posix_spawn() and not fork(): a copy of our descriptors, however short-lived, keeps what we close meanwhile in epoll.
+static int spawn(enum role role, int channel, pid_t *pid) {
+    char title[32], name[16], option[] = "--role", *environment[8];
     snprintf(title, sizeof title, "posthouse: %s", role_name(role));
-    char name[16];
     snprintf(name, sizeof name, "%s", role_name(role));
-    char option[] = "--role";
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    no_input();
-    if (channel == PROCESS_CHANNEL ? fcntl(channel, F_SETFD, 0) : dup2(channel, PROCESS_CHANNEL) < 0)
-        _exit(71);
-    close_range(PROCESS_CHANNEL + 1, ~0U, 0);
-    execve("/proc/self/exe", (char *[]){title, option, name, NULL}, environment);
-    _exit(71);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    int bad = add_descriptors(&actions, channel);
+    if (!bad)
+        bad = posix_spawn(pid, "/proc/self/exe", &actions, NULL, (char *[]){title, option, name, NULL},
+                          child_environment(environment));
+    posix_spawn_file_actions_destroy(&actions);
+    return bad;
 }
 
 bool process_spawn(enum role role, struct process *out, struct err *e) {
     int ends[2];
+    pid_t pid = 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return err_sys(e, errno, "making a channel to %s", role_name(role));
-    char *environment[8];
-    child_environment(environment);
-    pid_t pid = fork();
-    if (pid == 0)
-        become(role, ends[1], environment);
-    int sys = errno;
+    int bad = spawn(role, ends[1], &pid);
     close(ends[1]);
-    if (pid < 0) {
+    if (bad) {
         close(ends[0]);
-        return err_sys(e, sys, "starting %s", role_name(role));
+        return err_sys(e, bad, "starting %s", role_name(role));
     }
     *out = (struct process){.pid = pid, .channel = ends[0]};
     return true;
@@ -85,6 +82,9 @@ bool process_begin_child(enum role role) {
     static const int of_master[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof of_master / sizeof *of_master; i++)
         signal(of_master[i], SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     char name[16];
     snprintf(name, sizeof name, "ph-%s", role_name(role));
     prctl(PR_SET_NAME, name);

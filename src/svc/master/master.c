@@ -12,10 +12,13 @@
 
 enum { STANDARD_ERROR = 2 };
 
-static bool all_ready(const struct master *m) {
-    for (size_t i = 0; i < m->slots.n; i++)
-        if (!m->slots.slots[i].child || m->slots.slots[i].child->state != MASTER_READY)
+// All but `but`, which may be ROLE_MASTER: all.
+static bool all_ready(const struct master *m, enum role but) {
+    for (size_t i = 0; i < m->slots.n; i++) {
+        const struct master_slot *slot = &m->slots.slots[i];
+        if (slot->role != but && (!slot->child || slot->child->state != MASTER_READY))
             return false;
+    }
     return true;
 }
 
@@ -23,7 +26,10 @@ static void start_all(struct master *m) {
     for (size_t i = 0; i < m->slots.n; i++)
         master_start(m, &m->slots.slots[i]);
     master_tend(m);
-    while (!all_ready(m) && !m->stopping)
+    while (!all_ready(m, ROLE_SMTPD) && !m->stopping)
+        master_wait(m, MONO_NEVER);
+    master_open(m);
+    while (!all_ready(m, ROLE_MASTER) && !m->stopping)
         master_wait(m, MONO_NEVER);
 }
 

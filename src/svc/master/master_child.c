@@ -145,7 +145,17 @@ void master_start(struct master *m, struct master_slot *slot) {
     tell_credentials(m, child);
     tell_listeners(m, child);
     wire(m, child);
-    tell(child, &(struct handover){.note = HANDOVER_BEGIN, .fd = -1});
+    if (child->role != ROLE_SMTPD || m->open)
+        tell(child, &(struct handover){.note = HANDOVER_BEGIN, .fd = -1});
+}
+
+void master_open(struct master *m) {
+    m->open = true;
+    LIST_EACH(at, &m->children) {
+        struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
+        if (child->role == ROLE_SMTPD)
+            tell(child, &(struct handover){.note = HANDOVER_BEGIN, .fd = -1});
+    }
 }
 
 void master_replace(struct master *m, struct master_slot *slot) {

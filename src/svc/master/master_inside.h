@@ -71,6 +71,7 @@ struct master {
     struct fiber_group group;
     struct mono started;
     uint64_t reloads;
+    bool open;     // smtpd may greet: whom it will ask are ready
     bool up;       // every role has been ready once
     bool stopping; // asked to
     bool hurry;    // asked twice
@@ -91,6 +92,8 @@ void master_listen_text(const struct config_listen *l, struct buf *to);
 // master_child.c
 void master_make_slots(const struct config *c, struct master_slots *out);
 void master_start(struct master *m, struct master_slot *slot);
+// Lets smtpd begin: a server that greets is a server that takes mail.
+void master_open(struct master *m);
 void master_tell_stop(struct master *m, struct master_child *child);
 // Takes what signals and children have to say, buries the dead and starts what is due. To be called when the master's
 // fiber has waited for anything but master_wait.
