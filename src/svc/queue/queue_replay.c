@@ -11,6 +11,7 @@
 //                                                                     anything else: kept aside whole, reported
 //     a segment that the next one names and that is not there         reported
 #include "svc/queue/queue_log.h"
+#include "svc/queue/queue_window.h"
 
 #include "base/mem.h"
 #include "base/num.h"
@@ -19,101 +20,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { READ_STEP = 1024 * 1024, BLOCK = 4096 };
-
-// --- a window on a segment's file
-
-struct window {
-    struct disk_file *file;
-    char *p;
-    size_t cap, n;
-    uint64_t base; // offset of p[0]
-    uint64_t end;  // nothing behind it is looked at
-    bool cancelled;
-};
-
-// A bad sector must not hide what lies around it: what can't be read is zeros, so damage.
-static void read_by_blocks(struct window *w, size_t n, struct err *e) {
-    for (size_t at = 0; at < n && !w->cancelled; at += BLOCK) {
-        size_t want = n - at < BLOCK ? n - at : BLOCK, got = 0;
-        if (!disk_file_read(w->file, w->p + at, want, w->base + at, &got, e)) {
-            w->cancelled = e->kind == ERR_CANCELLED;
-            got = 0;
-        }
-        memset(w->p + at + got, 0, want - got);
-    }
-    w->n = n;
-}
-
-// `n` bytes at `at`, or as many as there are before the end.
-static struct slice view(struct window *w, uint64_t at, size_t n) {
-    struct err e;
-    if (at >= w->end || w->cancelled)
-        return SLICE_EMPTY;
-    n = (size_t)num_min(n, w->end - at);
-    if (at < w->base || at + n > w->base + w->n) {
-        size_t want = (size_t)num_min(num_max(n, READ_STEP), w->end - at);
-        if (want > w->cap) {
-            w->p = mem_grow(w->p, want, 1);
-            w->cap = want;
-        }
-        w->base = at;
-        if (!disk_file_read(w->file, w->p, want, at, &w->n, &e))
-            read_by_blocks(w, want, &e);
-    }
-    size_t there = (size_t)(w->base + w->n - at);
-    return slice_of(w->p + (at - w->base), there < n ? there : n);
-}
-
-static enum log_record_got record_at(struct window *w, const struct log_segment *head, uint64_t at, uint64_t after,
-                                     struct log_record *out, size_t *size) {
-    enum log_record_got got = log_record_parse(view(w, at, LOG_RECORD_HEADER), head, after, out, size);
-    if (got == LOG_RECORD_MORE)
-        got = log_record_parse(view(w, at, *size), head, after, out, size);
-    return got;
-}
-
-static bool all_zero(struct slice s) { return s.n == 0 || (s.p[0] == 0 && memcmp(s.p, s.p + 1, s.n - 1) == 0); }
-
-// The next whole record at or behind `at`; w->end where there is none.
-static uint64_t find_record(struct window *w, const struct log_segment *head, uint64_t at, uint64_t after,
-                            struct log_record *out, size_t *size) {
-    while (at < w->end && !w->cancelled) {
-        struct slice block = view(w, at, BLOCK);
-        if (block.n == 0)
-            break;
-        if (all_zero(block))
-            at += block.n < LOG_ALIGN ? LOG_ALIGN : block.n / LOG_ALIGN * LOG_ALIGN;
-        else if (record_at(w, head, at, after, out, size) == LOG_RECORD_WHOLE)
-            return at;
-        else
-            at += LOG_ALIGN;
-    }
-    return w->end;
-}
-
-// Whether a record behind `at` says that `seq` was durable.
-static bool was_durable(struct window *w, const struct log_segment *head, uint64_t at, uint64_t seq) {
-    struct log_record r;
-    size_t size = 0;
-    while ((at = find_record(w, head, at, seq - 1, &r, &size)) < w->end) {
-        if (r.synced >= seq)
-            return true;
-        at += size;
-    }
-    return false;
-}
-
 // --- keeping aside
 
-static bool copy_aside(struct queue_log *l, struct window *w, const char *name, uint64_t from, uint64_t to) {
+static bool copy_aside(struct queue_log *l, struct queue_window *w, const char *name, uint64_t from, uint64_t to) {
     struct disk_file *copy;
     struct err e;
     if (!disk_open(l->disk, name, DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, &copy, &e))
         return e.sys == EEXIST; // kept by an earlier start
     bool ok = true;
     for (uint64_t at = from; ok && at < to;) {
-        struct slice piece = view(w, at, (size_t)num_min(to - at, READ_STEP));
+        struct slice piece = queue_window_view(w, at, (size_t)num_min(to - at, QUEUE_WINDOW_STEP));
         ok = piece.n > 0 && disk_file_write_slice(copy, piece, at - from, &e);
         at += piece.n;
     }
@@ -124,7 +40,7 @@ static bool copy_aside(struct queue_log *l, struct window *w, const char *name, 
     return ok;
 }
 
-static void report_records(struct queue_log *l, const struct queue_replay_hooks *hooks, struct window *w,
+static void report_records(struct queue_log *l, const struct queue_replay_hooks *hooks, struct queue_window *w,
                            uint64_t segment, uint64_t from, uint64_t to) {
     char name[QUEUE_NAME];
     (void)snprintf(name, sizeof name, "queue/damaged-%016llx-%llu", (unsigned long long)segment,
@@ -145,25 +61,25 @@ static void report(const struct queue_replay_hooks *hooks, enum queue_damage wha
 
 // Reads on to `w->end`, which is the segment's known end or, in the last segment, the file's.
 static void replay_segment(struct queue_log *l, const struct queue_replay_hooks *hooks, struct queue_segment *s,
-                           struct window *w, bool end_known) {
+                           struct queue_window *w, bool end_known) {
     uint64_t at = LOG_FIRST, after = s->head.first_seq - 1;
     struct log_record r;
     size_t size = 0;
     while (at < w->end && !w->cancelled) {
-        if (record_at(w, &s->head, at, after, &r, &size) != LOG_RECORD_WHOLE) {
-            if (!end_known && !was_durable(w, &s->head, at + LOG_ALIGN, after + 1)) {
-                s->unwritten = at == LOG_FIRST && find_record(w, &s->head, at, 0, &r, &size) == w->end;
-                if (!all_zero(view(w, at, BLOCK)))
+        if (queue_window_record(w, &s->head, at, after, &r, &size) != LOG_RECORD_WHOLE) {
+            if (!end_known && !queue_window_was_durable(w, &s->head, at + LOG_ALIGN, after + 1)) {
+                s->unwritten = at == LOG_FIRST && queue_window_find(w, &s->head, at, 0, &r, &size) == w->end;
+                if (!queue_window_all_zero(queue_window_view(w, at, QUEUE_WINDOW_BLOCK)))
                     report(hooks, QUEUE_DAMAGE_TAIL, s->head.number, at, NULL);
                 break;
             }
-            uint64_t next = find_record(w, &s->head, at + LOG_ALIGN, after, &r, &size);
+            uint64_t next = queue_window_find(w, &s->head, at + LOG_ALIGN, after, &r, &size);
             report_records(l, hooks, w, s->head.number, at, next);
             at = next;
             if (at >= w->end)
                 break;
             // Keeping the bytes aside has moved the window.
-            (void)record_at(w, &s->head, at, after, &r, &size);
+            (void)queue_window_record(w, &s->head, at, after, &r, &size);
         }
         struct queue_place place = {.segment = s,
                                     .offset = (uint32_t)(at + LOG_RECORD_HEADER),
@@ -243,10 +159,10 @@ enum head_state { HEAD_GOOD, HEAD_UNUSED, HEAD_DAMAGED };
 
 // Records are written only behind durable headers.
 static bool has_records(struct disk_file *f) {
-    char block[BLOCK];
+    char block[QUEUE_WINDOW_BLOCK];
     struct err e;
     size_t got;
-    return disk_file_read(f, block, sizeof block, LOG_FIRST, &got, &e) && !all_zero(slice_of(block, got));
+    return disk_file_read(f, block, sizeof block, LOG_FIRST, &got, &e) && !queue_window_all_zero(slice_of(block, got));
 }
 
 // UNUSED: never written, or still that of an earlier life under another number.
@@ -258,7 +174,7 @@ static enum head_state read_head(struct disk_file *f, uint64_t number, struct lo
         size_t got;
         bool read = disk_file_read(f, bytes, sizeof bytes, at, &got, e);
         if (!read || !log_segment_unpack(bytes, &head)) {
-            damaged = damaged || !read || !all_zero(slice_of(bytes, sizeof bytes));
+            damaged = damaged || !read || !queue_window_all_zero(slice_of(bytes, sizeof bytes));
         } else if (head.number == number) {
             *out = head;
             return HEAD_GOOD;
@@ -400,16 +316,14 @@ static void report_gaps(struct found *f, const struct queue_replay_hooks *hooks)
 }
 
 static bool replay_all(struct queue_log *l, const struct queue_replay_hooks *hooks, struct err *e) {
-    struct window w = {0};
+    struct queue_window w = {0};
     LIST_EACH(at, &l->segments) {
         struct queue_segment *s = LIST_ENTRY(at, struct queue_segment, entry);
         bool known = s->end != 0;
-        w.file = s->file;
-        w.n = 0;
-        w.end = known ? s->end : s->size;
+        queue_window_move(&w, s->file, known ? s->end : s->size);
         replay_segment(l, hooks, s, &w, known);
     }
-    free(w.p);
+    queue_window_done(&w);
     return !w.cancelled || err_set(e, ERR_CANCELLED, "stopped while reading the queue log");
 }
 
