@@ -26,7 +26,7 @@ struct fiber {
     const char *name;
     void (*body)(void *arg);
     void *arg;
-    char *stack;
+    struct stack stack;
     void *fake_stack; // of the address sanitizer, while parked
     enum fiber_state state;
     enum fiber_wake reason;
@@ -87,7 +87,7 @@ static void to_fiber(struct fiber *f) {
     f->state = FIBER_STATE_RUNNING;
     loop->running = f;
     current = loop;
-    sanitizer_switch_begin(&fake, f->stack, stack_size());
+    sanitizer_switch_begin(&fake, f->stack.base, stack_size());
     context_switch(&loop->main, &f->context);
     sanitizer_switch_end(fake, NULL, NULL);
     loop->running = NULL;
@@ -135,16 +135,16 @@ static void resume(struct loop_task *task) {
 bool fiber_spawn(struct fiber_group *g, const char *name, void (*body)(void *arg), void *arg, struct err *e) {
     if (g->cancelled)
         return err_set(e, ERR_CANCELLED, "%s is stopping", g->name);
-    char *stack = stack_take(&g->loop->stacks);
-    if (!stack)
+    struct stack stack;
+    if (!stack_take(&g->loop->stacks, &stack))
         return err_sys(e, errno, "no stack for another fiber");
-    char *end = stack + stack_size();
+    char *end = stack.base + stack_size();
     size_t bytes = (sizeof(struct fiber) + 63) / 64 * 64;
     struct fiber *f = (struct fiber *)(void *)(end - bytes);
     *f = (struct fiber){.group = g, .name = name, .body = body, .arg = arg, .stack = stack};
     f->resume.run = resume;
     f->timer.fire = on_timer;
-    context_make(&f->context, stack, end - bytes, fiber_main, f);
+    context_make(&f->context, stack.base, end - bytes, fiber_main, f);
     list_append(&g->fibers, &f->group_entry);
     g->n++;
     g->loop->fibers++;
@@ -244,7 +244,7 @@ static void trim_parked(struct loop_timer *t) {
         if (mono_ms_between(f->parked_at, loop->now) < TRIM_AFTER_MS)
             break;
         list_remove(at);
-        stack_trim(f->stack, f->context.sp);
+        stack_trim(f->stack.base, f->context.sp);
     }
     if (!list_empty(&loop->parked))
         loop_timer_set(loop, t, loop_in_ms(loop, TRIM_AFTER_MS));

@@ -6,15 +6,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { STACK_WARM = 64 }; // free stacks whose pages stay, since the next session comes soon
+
+struct stack_slab;
+
 struct stack {
-    struct list entry; // in the pool's free list, while free; lies in the stack itself
+    struct stack_slab *slab;
+    char *base; // lowest usable byte
 };
 
 struct stack_pool {
-    struct list free;
-    struct list slabs;
-    size_t free_n;
-    size_t used_n;
+    struct list slabs; // those with a free stack first
+    struct stack warm[STACK_WARM];
+    size_t warm_n;
 };
 
 // Usable bytes of each stack (the guard page is not among them).
@@ -23,9 +27,9 @@ size_t stack_size(void);
 void stack_pool_init(struct stack_pool *p);
 void stack_pool_done(struct stack_pool *p); // every stack has been given back
 
-// Lowest usable byte, or NULL (errno) when the system has no more.
-char *stack_take(struct stack_pool *p);
-void stack_give(struct stack_pool *p, char *base);
+// False (errno) when the system has no more.
+bool stack_take(struct stack_pool *p, struct stack *out);
+void stack_give(struct stack_pool *p, struct stack s);
 
 // Gives the pages between `base` and `sp` back to the system: nothing below a parked fiber's stack pointer is wanted.
 void stack_trim(char *base, const char *sp);
