@@ -1,4 +1,4 @@
-// message: questions and answers about mail: the resolver's, the tables', the administrator's.
+// message_answer: message.h: questions and answers about mail: the resolver's, the tables', the administrator's.
 #include "core/message_inside.h"
 #include "wire/link_frame.h"
 
