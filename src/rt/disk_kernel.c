@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,34 +129,60 @@ static bool kernel_open(struct disk *d, const char *name, int flags, struct disk
     return true;
 }
 
-// For calls that have no RESOLVE_BENEATH: names that could leave the directory are refused here.
-static bool stays_inside(const char *name, struct err *e) {
-    struct slice rest = slice_str(name), part;
-    bool inside = rest.n > 0 && name[0] != '/';
-    while (inside && rest.n) {
-        slice_cut(rest, '/', &part, &rest);
-        inside = !slice_eq(part, SLICE(".."));
+// For calls that have no RESOLVE_BENEATH: the directory that `name` lies in, and its last part. -1 where that could
+// leave the disk's directory, by ".." or by a link.
+static int open_parent(struct disk *d, const char *name, const char **last, struct err *e) {
+    char parent[PATH_MAX];
+    struct slice all = slice_str(name);
+    size_t slash = slice_rfind(all, '/');
+    struct slice before = slash < all.n ? slice_upto(all, slash) : SLICE("."), part = slice_from(all, before.n + 1);
+    if (slash == all.n)
+        part = all;
+    if (before.n >= sizeof parent || part.n == 0 || slice_eq(part, SLICE(".")) || slice_eq(part, SLICE(".."))) {
+        err_set(e, ERR_BUG, "the name \"%s\" leaves its directory", name);
+        return -1;
     }
-    return inside || err_set(e, ERR_BUG, "the name \"%s\" leaves its directory", name);
+    memcpy(parent, before.p, before.n);
+    parent[before.n] = '\0';
+    *last = part.p;
+    int fd = open_beneath(d, before.n ? parent : "/", O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        err_sys(e, errno, "opening the directory of %s", name);
+    return fd;
 }
 
 static bool kernel_remove(struct disk *d, const char *name, struct err *e) {
-    if (!stays_inside(name, e))
+    const char *last;
+    int dir = open_parent(d, name, &last, e);
+    if (dir < 0)
         return false;
-    return unlinkat(disk_of(d)->dir, name, 0) == 0 || err_sys(e, errno, "removing %s", name);
+    int r = unlinkat(dir, last, 0), sys = errno;
+    close(dir);
+    return r == 0 || err_sys(e, sys, "removing %s", name);
 }
 
 static bool kernel_rename(struct disk *d, const char *from, const char *to, struct err *e) {
-    int dir = disk_of(d)->dir;
-    if (!stays_inside(from, e) || !stays_inside(to, e))
-        return false;
-    return renameat(dir, from, dir, to) == 0 || err_sys(e, errno, "renaming %s to %s", from, to);
+    const char *last_from, *last_to;
+    int source = open_parent(d, from, &last_from, e);
+    int target = source < 0 ? -1 : open_parent(d, to, &last_to, e);
+    bool ok = target >= 0;
+    if (ok && renameat(source, last_from, target, last_to) != 0)
+        ok = err_sys(e, errno, "renaming %s to %s", from, to);
+    if (target >= 0)
+        close(target);
+    if (source >= 0)
+        close(source);
+    return ok;
 }
 
 static bool kernel_make_dir(struct disk *d, const char *name, struct err *e) {
-    if (!stays_inside(name, e))
+    const char *last;
+    int dir = open_parent(d, name, &last, e);
+    if (dir < 0)
         return false;
-    return mkdirat(disk_of(d)->dir, name, 0700) == 0 || errno == EEXIST || err_sys(e, errno, "making %s", name);
+    int r = mkdirat(dir, last, 0700), sys = errno;
+    close(dir);
+    return r == 0 || sys == EEXIST || err_sys(e, sys, "making %s", name);
 }
 
 static bool kernel_sync_dir(struct disk *d, const char *name, struct err *e) {
