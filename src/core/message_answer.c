@@ -1,4 +1,4 @@
-// message_answer: message.h: questions and answers about mail: the resolver's, the tables', the administrator's.
+// message_answer: questions about mail and their answers: the resolver's, the tables', the administrator's (message.h).
 #include "core/message_inside.h"
 #include "wire/link_frame.h"
 

@@ -185,16 +185,23 @@ static bool delete (struct queue_service *q, struct queue_message *m, const bool
     return n > 0;
 }
 
+static bool act_on(struct queue_service *q, enum link_type type, struct queue_message *m, struct slice domain) {
+    bool *meant = matches(m, domain);
+    bool done = type == LINK_QUEUE_RETRY ? retry(q, m, meant) : delete (q, m, meant);
+    free(meant);
+    return done;
+}
+
 static void act(struct queue_peer *p, const struct link_frame *f, const struct message_queue_query *query) {
     struct queue_service *q = p->q;
     struct message_queue_reply r = {0};
+    struct queue_message *one = queue_index_find(&q->index, query->queue_id);
+    if (one)
+        r.count = act_on(q, f->type, one, query->destination);
     LIST_EACH(at, &q->index.all) {
-        struct queue_message *m = LIST_ENTRY(at, struct queue_message, entry);
-        if (query->queue_id && query->queue_id != m->id)
-            continue;
-        bool *meant = matches(m, query->destination);
-        r.count += f->type == LINK_QUEUE_RETRY ? retry(q, m, meant) : delete (q, m, meant);
-        free(meant);
+        if (query->queue_id)
+            break;
+        r.count += act_on(q, f->type, LIST_ENTRY(at, struct queue_message, entry), query->destination);
     }
     if (f->type == LINK_QUEUE_DELETE)
         queue_commit_now(q); // said when it is so

@@ -31,6 +31,7 @@ static uint32_t free_slot(struct queue_service *q) {
 
 static void add_attempt(struct queue_service *q, struct queue_attempt *a, struct queue_peer *p) {
     q->generation++;
+    a->peer = p;
     a->slot = free_slot(q);
     a->id = (uint64_t)q->generation << 32 | a->slot;
     q->attempts[a->slot] = a;
@@ -58,10 +59,7 @@ void queue_attempt_free_all(struct queue_service *q) {
 static struct queue_attempt *find_attempt(const struct queue_service *q, const struct queue_peer *p, uint64_t id) {
     uint32_t slot = (uint32_t)id;
     struct queue_attempt *a = slot < q->attempts_cap ? q->attempts[slot] : NULL;
-    if (!a || a->id != id)
-        return NULL;
-    LIST_EACH(at, &p->attempts) if (at == &a->entry) return a;
-    return NULL;
+    return a && a->id == id && a->peer == p ? a : NULL;
 }
 
 // --- choosing a worker

@@ -54,6 +54,10 @@ static bool may_submit(struct queue_service *q, struct queue_submit *s, struct e
         return err_smtp(e, 451, "4.3.2", "the queue is shutting down");
     if (q->low)
         return err_smtp(e, 452, "4.3.1", "no room on the disk for more mail");
+    if (!q->log.current && mono_before(loop_now(q->world->loop), q->open_again)) {
+        *e = q->open_error;
+        return false;
+    }
     if (!queue_log_fits(&q->log, s->record.prefix.n + s->record.payload.n))
         return err_smtp(e, 552, "5.3.4", "the message is too large for the queue's log");
     return queue_accept_seal(q, s, e);
@@ -190,6 +194,10 @@ void queue_commit_now(struct queue_service *q) {
     if (!ok && e.kind != ERR_CANCELLED)
         log_failure(q, &e);
     q->failing = !ok;
+    if (!ok && !q->log.current) {
+        q->open_again = loop_in_ms(q->world->loop, QUEUE_RETRY_MS);
+        q->open_error = e;
+    }
     finish_copies(q);
     finish_settles(q);
     finish_submits(q, &e);

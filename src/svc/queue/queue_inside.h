@@ -78,8 +78,9 @@ struct queue_copy {
 
 struct queue_attempt {
     struct list entry; // of its peer
-    uint32_t slot;     // in the table
-    uint64_t id;       // of the WORK frame
+    struct queue_peer *peer;
+    uint32_t slot; // in the table
+    uint64_t id;   // of the WORK frame
     struct queue_group *group;
     struct mono started;
     size_t n;
@@ -112,8 +113,10 @@ struct queue_service {
     uint32_t generation;
     struct fiber_cond work; // for compaction and filling
     uint64_t free_bytes;
-    bool low;     // less than the reserve is free
-    bool failing; // the last batch was not written
+    bool low;               // less than the reserve is free
+    bool failing;           // the last batch was not written
+    struct mono open_again; // there is no segment to write to: not to be tried before
+    struct err open_error;  // and why
     bool stopping, started;
 };
 

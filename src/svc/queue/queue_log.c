@@ -136,22 +136,25 @@ static bool write_run(struct queue_log *l, struct queue_entry **entries, size_t 
     return true;
 }
 
+// The sooner the next header is durable, the less a crash could count what is refused now.
+static bool give_up_failed(struct queue_log *l, struct err *e) {
+    struct err later;
+    give_up(l);
+    e->smtp = 451;
+    if (e->kind != ERR_CANCELLED)
+        err_while(e, "writing the queue log");
+    bool opened = queue_log_open(l, true, &later);
+    return opened && false;
+}
+
 bool queue_log_write(struct queue_log *l, struct queue_entry **entries, size_t n, struct err *e) {
     while (n > 0) {
         assert(queue_log_fits(l, entries[0]->prefix.n + entries[0]->payload.n));
         if (!room_for(l, entries[0], e))
             return false;
         size_t fit = entries_that_fit(l, entries, n);
-        if (!write_run(l, entries, fit, e)) {
-            give_up(l);
-            // The sooner the next header is durable, the less a crash could count what is refused now.
-            struct err later;
-            l->current_failed = !queue_log_open(l, true, &later);
-            if (e->kind != ERR_CANCELLED)
-                err_while(e, "writing the queue log");
-            e->smtp = 451;
-            return false;
-        }
+        if (!write_run(l, entries, fit, e))
+            return give_up_failed(l, e);
         entries += fit;
         n -= fit;
     }

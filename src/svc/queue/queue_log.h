@@ -63,7 +63,6 @@ struct queue_log {
     struct list segments;
     size_t segments_n;
     struct queue_segment *current;           // written to; NULL: none could be had
-    bool current_failed;                     // the last attempt to have one
     bool on_reserve;                         // it was the last spare: mail is refused until there is another
     bool unsynced_names;                     // the directory: to be synced before anything else is dropped
     uint64_t number, previous, previous_end; // last number given; the last segment that counts
