@@ -9,7 +9,7 @@
 void context_jump(void **save_sp, void *to_sp);
 void context_start(void);
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CONTEXT_PORTABLE)
 
 __asm__(".text\n"
         ".globl context_jump\n.type context_jump,@function\n"
@@ -47,7 +47,7 @@ void context_switch(struct context *from, struct context *to) { context_jump(&fr
 
 void context_done(struct context *c) { *c = (struct context){0}; }
 
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && !defined(CONTEXT_PORTABLE)
 
 __asm__(".text\n"
         ".globl context_jump\n.type context_jump,%function\n"
