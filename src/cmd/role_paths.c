@@ -50,7 +50,9 @@ static void add_tables(struct list_of_paths *l, const struct config *c) {
         add(l, c->tables[i].path, JAIL_READ);
 }
 
-static void add_resolver_files(struct list_of_paths *l) {
+static void add_resolver_files(struct list_of_paths *l, const struct config *c) {
+    add(l, c->trust_anchors, JAIL_READ);
+    add(l, c->root_hints, JAIL_READ);
     add(l, SLICE("/etc/resolv.conf"), JAIL_READ);
     add(l, SLICE("/etc/hosts"), JAIL_READ);
     add(l, SLICE("/usr/share/dns"), JAIL_READ);
@@ -69,7 +71,7 @@ size_t role_paths(enum role role, const struct config *c, struct arena *arena, s
         add_tables(&l, c);
         break;
     case ROLE_RESOLVER:
-        add_resolver_files(&l);
+        add_resolver_files(&l, c);
         break;
     default:
         break;

@@ -109,6 +109,8 @@ struct config {
     struct netaddr *forwarders; // resolver forward; port 53 unless said
     size_t forwarders_n;
     bool dnssec; // validate; on by default
+    struct slice trust_anchors; // path of a zone file of DS and DNSKEY records; empty: the root's own
+    struct slice root_hints;    // path of a zone file; recursive only; empty: the built-in ones
     enum config_log_format log_format;
     uint32_t smtpd_workers, relay_workers;
     struct config_limits limits;

@@ -13,6 +13,8 @@ static void check_required(const struct config *c, struct config_report *r) {
         config_report_add(r, start,
                           "expected a \"control\" path of at most %d bytes, found %zu: set it to a shorter one",
                           SOCKET_PATH_MAX, c->control.n);
+    if (c->root_hints.n && c->resolver != CONFIG_RESOLVER_RECURSIVE)
+        config_report_add(r, start, "expected \"resolver recursive\" beside \"resolver root-hints\", found none");
 }
 
 static void check_domains(struct config *c, bool complete, struct config_report *r) {

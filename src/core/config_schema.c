@@ -66,7 +66,13 @@ const struct config_directive config_schema[] = {
      .fallback = "system",
      .doc = "Whom to ask for DNS: the servers of /etc/resolv.conf, the root and all below it, or these servers."},
     {"", "resolver dnssec", "on|off", CONFIG_SWITCH, .fallback = "on", AT(dnssec),
-     .doc = "Whether answers are validated. The status is kept with each answer; nothing is refused for it yet."},
+     .doc = "Whether answers are validated. A forged or broken answer is none: mail waits. Behind servers that pass no "
+            "signatures every answer counts as unsigned."},
+    {"", "resolver trust-anchors", "PATH", CONFIG_PATH, AT(trust_anchors),
+     .doc = "DS and DNSKEY records, a line each as in a zone file, to trust instead of those of the root zone."},
+    {"", "resolver root-hints", "PATH", CONFIG_PATH, AT(root_hints),
+     .doc = "NS records of the root and the addresses of its servers, as in a zone file, instead of the built-in ones. "
+            "For resolver recursive only."},
     {"", "log", "text|json", CONFIG_CHOICE, .fallback = "text", AT(log_format), .choices = log_words,
      .doc = "The form of events on standard error."},
     {"", "workers", "{ ... }", CONFIG_SECTION, .doc = "Processes of a role."},

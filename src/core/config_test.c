@@ -39,6 +39,7 @@ static const char full[] =
     "content line-ends repair\n"
     "resolver forward 127.0.0.1:5353 ::1\n"
     "resolver dnssec off\n"
+    "resolver trust-anchors anchors\n"
     "log json\n"
     "workers smtpd 2 relay 3\n"
     "limit { sessions 10; sessions-per-client 9; messages-per-session 8; recipients 100; message-size 1M;\n"
@@ -191,6 +192,7 @@ static const struct {
     {H "log xml", "2:5: expected \"text\" or \"json\", found \"xml\""},
     {H "content line-ends repare",
      "2:19: expected \"refuse\" or \"repair\", found \"repare\"; did you mean \"repair\"?"},
+    {H "resolver root-hints /h", "1:1: expected \"resolver recursive\" beside \"resolver root-hints\", found none"},
     {H "resolver dnssec maybe", "2:17: expected \"off\" or \"on\", found \"maybe\""},
     {H "limit { recipients 99 }", "2:20: expected a number from 100 to 10000, found \"99\""},
     {H "limit { command-line 511 }", "2:22: expected a size from 512 to 64K, found \"511\""},
@@ -338,6 +340,7 @@ static void test_accepted(void **state) {
         H "route * via hub.example port 26",
         H "limit errors 5 hops 20\nlimit recipients 500",
         H "timeout command 1000ms",
+        H "resolver recursive\nresolver root-hints hints\nresolver trust-anchors /a",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         config_free(parse(texts[i]));

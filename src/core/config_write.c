@@ -97,6 +97,10 @@ static void write_resolver(const struct config *c, struct buf *b) {
         netaddr_add_endpoint(b, &c->forwarders[i]);
     }
     buf_add_char(b, '\n');
+    if (c->trust_anchors.n)
+        add_line(b, "resolver trust-anchors", c->trust_anchors);
+    if (c->root_hints.n)
+        add_line(b, "resolver root-hints", c->root_hints);
 }
 
 // "sales: alice, bob" is written back as "sales = alice, bob".

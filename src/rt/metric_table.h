@@ -28,6 +28,7 @@
 #define METRIC_LABEL_CONNECTION(X, l) X(l, NEW, "new") X(l, REUSED, "reused") X(l, FAILED, "failed")
 #define METRIC_LABEL_RESULT(X, l) X(l, OK, "ok") X(l, FAILED, "failed")
 #define METRIC_LABEL_ANSWER(X, l) X(l, FOUND, "found") X(l, NONE, "none") X(l, FAILED, "failed")
+#define METRIC_LABEL_DNSSEC(X, l) X(l, INSECURE, "insecure") X(l, SECURE, "secure") X(l, BOGUS, "bogus")
 #define METRIC_LABEL_SEGMENT(X, l) X(l, LIVE, "live") X(l, SPARE, "spare")
 
 //    list        key
@@ -40,6 +41,7 @@
     X(CONNECTION, "connection")                                                                                        \
     X(RESULT, "result")                                                                                                \
     X(ANSWER, "answer")                                                                                                \
+    X(DNSSEC, "dnssec")                                                                                                \
     X(SEGMENT, "kind")
 
 // Type: COUNTER, GAUGE, HISTOGRAM (of nanoseconds). Unit of the stored value: ONE, or NS printed as seconds. Merge: SUM
@@ -76,6 +78,7 @@
     X(CONNECTIONS_OUT,     "connections_out_total",          COUNTER,   ONE, SUM,  CONNECTION, "Connections to next hops, per transaction") \
     X(TLS_OUT,             "tls_out_total",                  COUNTER,   ONE, SUM,  RESULT,     "TLS handshakes as a client") \
     X(DNS_QUERIES,         "dns_queries_total",              COUNTER,   ONE, SUM,  ANSWER,     "Questions put to the resolver") \
+    X(DNS_ANSWERS,         "dns_answers_total",              COUNTER,   ONE, SUM,  DNSSEC,     "Answers that DNS gave, by what validation found") \
     X(LOOKUPS,             "table_lookups_total",            COUNTER,   ONE, SUM,  ANSWER,     "Recipients looked up in tables") \
     X(ACCEPT_SECONDS,      "accept_seconds",                 HISTOGRAM, NS,  SUM,  NONE,       "From the end of content to 250") \
     X(SYNC_SECONDS,        "queue_log_sync_seconds",         HISTOGRAM, NS,  SUM,  NONE,       "One sync of the queue log") \

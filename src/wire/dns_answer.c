@@ -1,7 +1,7 @@
 // dns_answer: reading a response.
 #include "wire/dns_answer.h"
 
-enum { HEADER = 12, NAME_MAX = 255, CLASS_IN = 1, CHAIN_MAX = 32 };
+enum { HEADER = 12, NAME_MAX = 255, CLASS_IN = 1, CHAIN_MAX = 32, TYPE_SOA = 6 };
 
 // A place in the packet; `bad` once set stays, and every read after it gives zero.
 struct cursor {
@@ -181,12 +181,28 @@ static void take_record(struct reading *r) {
     }
 }
 
+// An empty answer says that there is nothing by a SOA, or by no authority at all; anything else points elsewhere: NS,
+// and the proof that they are not signed, of which a validator keeps only the proof.
+static void take_authority(struct reading *r, uint32_t records) {
+    bool soa = false;
+    for (uint32_t i = 0; i < records && !r->c.bad; i++) {
+        struct name owner;
+        take_name(&r->c, &owner);
+        uint32_t type = take(&r->c, 2);
+        take(&r->c, 6);
+        take_bytes(&r->c, take(&r->c, 2));
+        soa |= type == TYPE_SOA;
+    }
+    r->out.referral = records > 0 && !soa && r->out.rcode == 0 && r->out.n == 0;
+}
+
 bool dns_answer_parse(struct slice packet, uint16_t type, size_t most, struct arena *arena, struct dns_answer *out) {
     struct reading r = {.c = {.packet = packet}, .type = type, .most = most, .arena = arena};
     take(&r.c, 2);
     r.out.rcode = take(&r.c, 2) & 15;
     uint32_t questions = take(&r.c, 2), answers = take(&r.c, 2);
-    take(&r.c, 4);
+    uint32_t authorities = take(&r.c, 2);
+    take(&r.c, 2);
     for (uint32_t i = 0; i < questions && !r.c.bad; i++) {
         take_name(&r.c, &r.owner);
         take(&r.c, 4);
@@ -198,6 +214,7 @@ bool dns_answer_parse(struct slice packet, uint16_t type, size_t most, struct ar
     r.most = r.out.records ? most : 0;
     for (uint32_t i = 0; i < answers && !r.c.bad; i++)
         take_record(&r);
+    take_authority(&r, authorities);
     r.out.canonical = keep(&r, slice_of(r.owner.text, r.owner.n));
     if (r.c.bad || r.no_memory || !r.out.records)
         return false;

@@ -1,4 +1,4 @@
-// dns_answer: the answer section of a DNS response (RFC 1035 4) as values: the records of one type at the end of the
+// dns_answer: a DNS response (RFC 1035 4) as values: the records of one type at the end of the
 // chain of CNAMEs that begins at the question.
 #pragma once
 
@@ -26,6 +26,7 @@ struct dns_answer {
     struct slice canonical; // where the chain ends, as `text`
     struct dns_record *records;
     size_t n;
+    bool referral; // no answer, but the names of others to ask (RFC 2308 2.1, 2.2): never that there is nothing
 };
 
 // Takes at most `most` records. What names a host that can't be written down (a dot or a control character inside a

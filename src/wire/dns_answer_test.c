@@ -26,7 +26,8 @@
     "\0" type "\0\x01"                                                                                                 \
     "\0\0\0" ttl "\0" length
 
-#define BYTES(literal) {"" literal, sizeof(literal) - 1}
+#define BYTES(literal)                                                                                                 \
+    { "" literal, sizeof(literal) - 1 }
 
 static bool parse(struct slice packet, uint16_t type, struct arena *arena, struct dns_answer *out) {
     // At the end of a page of its own, so that the sanitizer sees a read beyond it.
@@ -85,6 +86,16 @@ static const struct {
      BYTES("\x12\x34\x81\x83"
            "\0\x01\0\0\0\0\0\0" QUESTION),
      DNS_TYPE_MX, "3 ttl 0 example.net: "},
+    {"referral",
+     BYTES("\x12\x34\x81\x80\0\x01\0\0\0\x01\0\0" QUESTION RR("\x02", "\x3c", "\x05") "\x02"
+                                                                                      "ns"
+                                                                                      "\xc0\x0c"),
+     DNS_TYPE_MX, "0 ttl 0 example.net: referral"},
+    {"nothing, by its SOA",
+     BYTES("\x12\x34\x81\x80\0\x01\0\0\0\x02\0\0" QUESTION RR("\x02", "\x3c", "\x02") "\xc0\x0c" RR("\x06", "\x3c",
+                                                                                                    "\x01") "\0"),
+     DNS_TYPE_MX, "0 ttl 0 example.net: "},
+    {"authority cut off", BYTES("\x12\x34\x81\x80\0\x01\0\0\0\x01\0\0" QUESTION), DNS_TYPE_MX, NULL},
     {"pointer to itself", BYTES(HEAD("\x01") "\xc0\x0c\0\x0f\0\x01"), DNS_TYPE_MX, NULL},
     {"pointer forward", BYTES(HEAD("\x01") QUESTION "\xc0\x40\0\x0f\0\x01\0\0\0\0\0\0"), DNS_TYPE_MX, NULL},
     {"data too long", BYTES(HEAD("\x01") QUESTION RR("\x01", "\x3c", "\x05") "\xc0\0\x02\x01\0"), DNS_TYPE_A, NULL},
@@ -117,6 +128,8 @@ static void show(const struct dns_answer *a, uint16_t type, char *to, size_t siz
         n += (size_t)snprintf(to + n, size - n, "%.*s, ", SLICE_ARG(buf_slice(&b)));
         buf_done(&b);
     }
+    if (a->referral)
+        snprintf(to + n, size - n, "referral");
 }
 
 static void packets(void **state) {

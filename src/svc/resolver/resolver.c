@@ -51,13 +51,22 @@ static unsigned answer_label(const struct message_resolve_reply *reply) {
                                                : METRIC_ANSWER_NONE;
 }
 
+static void count(struct resolver_service *s, const struct question *q, const struct message_resolve_reply *reply) {
+    static const unsigned labels[] = {[MESSAGE_DNS_INSECURE] = METRIC_DNSSEC_INSECURE,
+                                      [MESSAGE_DNS_SECURE] = METRIC_DNSSEC_SECURE,
+                                      [MESSAGE_DNS_BOGUS] = METRIC_DNSSEC_BOGUS};
+    metric_add_at(&s->metric, METRIC_DNS_QUERIES, answer_label(reply), 1);
+    metric_observe(&s->metric, METRIC_DNS_SECONDS, 0, loop_now(s->world->loop).ns - q->began.ns);
+    if (reply->status != MESSAGE_DNS_FAILED || reply->security == MESSAGE_DNS_BOGUS)
+        metric_add_at(&s->metric, METRIC_DNS_ANSWERS, labels[reply->security], 1);
+}
+
 static void answer(struct question *q, const struct message_resolve_reply *reply) {
     struct resolver_service *s = q->service;
     if (!q->from)
         return;
     send_reply(q->from, q->id, reply);
-    metric_add_at(&s->metric, METRIC_DNS_QUERIES, answer_label(reply), 1);
-    metric_observe(&s->metric, METRIC_DNS_SECONDS, 0, loop_now(s->world->loop).ns - q->began.ns);
+    count(s, q, reply);
     peer_drop(q->from);
     q->from = NULL;
 }

@@ -2,6 +2,7 @@
 #include "svc/resolver/resolver_unbound.h"
 
 #include "base/mem.h"
+#include "rt/file.h"
 #include "rt/journal.h"
 #include "svc/resolver/unbound_events.h"
 #include "wire/dns_answer.h"
@@ -19,6 +20,7 @@ enum {
     PROBE_AGAIN_MS = MS_HOUR,
     ANCHORS_MAX = 64 * 1024,
     NAME_BYTES_MAX = 1000,
+    PATH_BYTES_MAX = 1000,
 };
 
 struct unbound {
@@ -100,7 +102,25 @@ static bool add_packaged_anchors(struct ub_ctx *ctx) {
     return added;
 }
 
-static bool add_anchors(struct ub_ctx *ctx, struct err *e) {
+// libunbound says only that something could not be set up: what can be known before is told here.
+static bool name_of_file(struct slice path, char name[PATH_BYTES_MAX + 1], struct err *e) {
+    if (path.n > PATH_BYTES_MAX)
+        return err_set(e, ERR_PERMANENT, "the path of a file for the resolver is too long");
+    memcpy(name, path.p, path.n);
+    name[path.n] = '\0';
+    return file_readable(name, e) || err_while(e, "resolver");
+}
+
+static bool add_hints(struct ub_ctx *ctx, const struct config *c, struct err *e) {
+    char name[PATH_BYTES_MAX + 1];
+    return c->root_hints.n == 0 ||
+           (name_of_file(c->root_hints, name, e) && done(ub_ctx_set_option(ctx, "root-hints:", name), "root hints", e));
+}
+
+static bool add_anchors(struct ub_ctx *ctx, const struct config *c, struct err *e) {
+    char name[PATH_BYTES_MAX + 1];
+    if (c->trust_anchors.n)
+        return name_of_file(c->trust_anchors, name, e) && done(ub_ctx_add_ta_file(ctx, name), "trust anchors", e);
     if (add_packaged_anchors(ctx))
         return true;
     for (size_t i = 0; i < sizeof anchors / sizeof *anchors; i++)
@@ -114,10 +134,11 @@ static bool set_up(struct ub_ctx *ctx, const struct config *c, bool validate, st
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (!done(ub_ctx_set_option(ctx, options[i].option, options[i].value), options[i].option, e))
             return false;
-    if (!add_servers(ctx, c, e) || (validate && !add_anchors(ctx, e)))
+    if (!add_servers(ctx, c, e) || !add_hints(ctx, c, e) || (validate && !add_anchors(ctx, c, e)))
         return false;
+    // The first of these also makes libunbound read all files, before the jail.
     for (size_t i = 0; i < sizeof unblocked / sizeof *unblocked; i++)
-        if (!done(ub_ctx_zone_remove(ctx, unblocked[i]), unblocked[i], e))
+        if (!done(ub_ctx_zone_remove(ctx, unblocked[i]), "reading its trust anchors and root hints", e))
             return false;
     return true;
 }
@@ -175,6 +196,8 @@ static void on_answer(void *arg, int rcode, void *packet, int packet_n, int sec,
                 dns_answer_parse(slice_of(packet, (size_t)packet_n), w->type, MESSAGE_DNS_RECORDS_MAX, &arena, &answer);
     if (sec == BOGUS)
         reply.why = slice_str(why_bogus ? why_bogus : "no valid signature");
+    else if (read && answer.referral) // of a forwarder that does not ask on
+        reply.why = SLICE("a referral to other servers");
     else if (read && (answer.rcode == 0 || answer.rcode == RCODE_NXDOMAIN))
         fill(&reply, &answer, records);
     else if (read) // a failure from the cache is called back as a success; only its packet tells
