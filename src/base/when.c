@@ -35,12 +35,39 @@ static struct civil civil_of(struct wall t) {
     };
 }
 
+// Writes `value` in decimal, at least `digits` wide (with zeros) and at most as many; gives where it ends.
+static char *put_number(char *to, int value, int digits) {
+    for (int i = digits; i-- > 0; value /= 10)
+        to[i] = (char)('0' + value % 10);
+    return to + digits;
+}
+
+static char *put_text(char *to, const char *text, size_t n) {
+    memcpy(to, text, n);
+    return to + n;
+}
+
+// By hand, since every message has one or two and formatting is slow.
 bool wall_add_rfc5322(struct buf *b, struct wall t) {
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char days[] = "Sun, Mon, Tue, Wed, Thu, Fri, Sat, ";
+    static const char months[] = " Jan  Feb  Mar  Apr  May  Jun  Jul  Aug  Sep  Oct  Nov  Dec ";
+    char text[32];
     struct civil c = civil_of(t);
-    return buf_addf(b, "%.3s, %d %.3s %04lld %02d:%02d:%02d +0000", days + c.weekday * 3, c.day,
-                    months + (c.month - 1) * 3, (long long)c.year, c.hour, c.minute, c.second);
+    if (c.year < 0 || c.year > 9999)
+        return buf_addf(b, "%.5s%d%.5s%04lld %02d:%02d:%02d +0000", days + c.weekday * 5, c.day,
+                        months + (c.month - 1) * 5, (long long)c.year, c.hour, c.minute, c.second);
+    char *at = put_text(text, days + c.weekday * 5, 5);
+    at = put_number(at, c.day, c.day < 10 ? 1 : 2);
+    at = put_text(at, months + (c.month - 1) * 5, 5);
+    at = put_number(at, (int)c.year, 4);
+    *at++ = ' ';
+    at = put_number(at, c.hour, 2);
+    *at++ = ':';
+    at = put_number(at, c.minute, 2);
+    *at++ = ':';
+    at = put_number(at, c.second, 2);
+    at = put_text(at, " +0000", 6);
+    return buf_add(b, slice_of(text, (size_t)(at - text)));
 }
 
 bool wall_add_rfc3339(struct buf *b, struct wall t) {

@@ -5,14 +5,16 @@
 
 enum { NAME_MAX_BYTES = 255, RECIPIENT_MAX_BYTES = 320 };
 
+static bool is_plain(char c) {
+    return ascii_alnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+}
+
 static void add_name(struct buf *b, struct slice name) {
+    char text[NAME_MAX_BYTES];
     name = slice_upto(name, NAME_MAX_BYTES);
-    if (name.n == 0)
-        buf_add_str(b, "unknown");
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        buf_add_char(b, ascii_alnum(c) || (c && strchr(".-_:[]", c)) ? c : '?');
-    }
+    for (size_t i = 0; i < name.n; i++)
+        text[i] = is_plain(name.p[i]) ? name.p[i] : '?';
+    buf_add(b, name.n ? slice_of(text, name.n) : SLICE("unknown"));
 }
 
 static void add_from(struct buf *b, const struct received *r) {
@@ -60,11 +62,15 @@ bool received_add(struct buf *b, const struct received *r) {
     buf_add_str(b, " id ");
     add_name(b, r->queue_id);
     if (shows_recipient(r)) {
-        buf_addf(b, "%sfor <%.*s>", fold, SLICE_ARG(r->recipient));
+        buf_add_str(b, fold);
+        buf_add(b, SLICE("for <"));
+        buf_add(b, r->recipient);
+        buf_add_char(b, '>');
         fold = " ";
     }
     if (r->tls && r->cipher.n) {
-        buf_addf(b, "%stls ", fold);
+        buf_add_str(b, fold);
+        buf_add(b, SLICE("tls "));
         add_name(b, r->cipher);
     }
     buf_add_str(b, ";\r\n\t");

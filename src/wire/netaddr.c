@@ -176,7 +176,12 @@ bool netaddr_is_loopback(const struct netaddr *a) {
 }
 
 static bool add_v4(struct buf *b, const uint8_t ip[4]) {
-    return buf_addf(b, "%u.%u.%u.%u", ip[0], ip[1], ip[2], ip[3]);
+    for (int i = 0; i < 4; i++) {
+        if (i)
+            buf_add_char(b, '.');
+        buf_add_u64(b, ip[i]);
+    }
+    return !b->failed;
 }
 
 // The longest run of two or more zero groups, the first of equals (RFC 5952 4.2); `*n` 0 where there is none.
