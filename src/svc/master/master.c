@@ -84,6 +84,7 @@ static void master_main(void *arg) {
     stop_all(m);
     journal_mark(m->journal, JOURNAL_INFO, "stopped");
     fiber_group_cancel(&m->group);
+    fiber_group_join(&m->group);
     loop_stop(m->loop);
 }
 
@@ -110,8 +111,6 @@ static bool run_loop(struct master *m, struct err *e) {
     if (ok && (ok = fiber_spawn(&m->group, "master", master_main, m, e) &&
                     fiber_spawn(&m->group, "tables", master_watch_tables, m, e) &&
                     fiber_spawn(&m->group, "pulse", master_watch_pulse, m, e)))
-        loop_run(m->loop);
-    while (loop_fibers(m->loop)) // readers of links that were told to end
         loop_run(m->loop);
     journal_done(&journal);
     loop_free(m->loop);

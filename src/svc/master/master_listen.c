@@ -87,7 +87,7 @@ static bool make_state(struct master *m, struct arena *a, struct buf *why) {
     struct err e;
     if (file_make_dir(text_of(a, c->state), c->user.n ? text_of(a, c->user) : NULL, &e))
         return true;
-    buf_addf(why, "%s; make it, or change \"state\" in %s", e.text, m->site->path);
+    buf_addf(why, "%s; see \"state\" and \"user\" in %s", e.text, m->site->path);
     return false;
 }
 
