@@ -119,11 +119,12 @@ static bool is_ours(const struct config *c, const struct netaddr *a) {
 }
 
 static bool one_address(struct relay_hosts *h, const struct netaddr *at, struct err *e) {
-    h->addresses[0] = *at;
-    h->addresses[0].port = h->port;
+    h->literal = *at;
+    h->literal.port = h->port;
+    h->addresses = &h->literal;
     h->n = 1;
     h->answered = true;
-    if (h->mx && is_ours(h->setup.config, &h->addresses[0]))
+    if (h->mx && is_ours(h->setup.config, &h->literal))
         return err_smtp(e, 554, "5.4.6", "mail for %.*s loops back to this host", SLICE_ARG(h->domain));
     return true;
 }
@@ -150,36 +151,82 @@ bool relay_hosts_start(struct relay_hosts *h, const struct relay_hosts_setup *se
 
 // --- which addresses
 
-static FIBER_FN bool take_addresses(struct relay_hosts *h, struct question *a, struct question *aaaa, bool *found,
-                                    struct err *e) {
+static FIBER_FN bool take_addresses(struct relay_hosts *h, size_t at, struct question *const pair[2], struct err *e) {
+    struct relay_hosts_found *f = &h->found[at];
+    struct slice name = h->list.hosts[at].name;
     struct message_resolve_reply v4, v6;
-    if (!wait_answer(a, h->setup.arena, &v4, e) || !wait_answer(aaaa, h->setup.arena, &v6, e))
+    if (!wait_answer(pair[0], h->setup.arena, &v4, e) || !wait_answer(pair[1], h->setup.arena, &v6, e))
         return false;
-    h->i = 0;
-    h->n = mx_addresses(&v4, &v6, h->port, h->setup.random, h->addresses);
-    *found = h->n > 0 || mx_no_address(h->name, h->list.implicit, &v4, &v6, e);
-    h->answered |= h->n > 0;
+    f->n = mx_addresses(&v4, &v6, h->port, h->setup.random, f->addresses);
+    h->answered |= f->n > 0;
+    if (f->n > 0 || mx_no_address(name, h->list.implicit, &v4, &v6, &f->why))
+        return true;
     // A relay host that the configuration names wrongly, or that DNS lost, must not make everything bounce.
-    if (!*found && !h->mx && err_is_permanent(e))
-        err_smtp(e, 451, "4.4.4", "the relay host %.*s has no address", SLICE_ARG(h->name));
+    if (!h->mx && err_is_permanent(&f->why))
+        err_smtp(&f->why, 451, "4.4.4", "the relay host %.*s has no address", SLICE_ARG(name));
+    f->why.smtp = 0; // our own words
     return true;
 }
 
-// Asks for both kinds at once. False only when cancelled; without addresses `*found` is false and `e` says why.
-static FIBER_FN bool ask_addresses(struct relay_hosts *h, bool *found, struct err *e) {
-    struct question *a = question_new(h->setup.resolver, h->name, MESSAGE_DNS_A);
-    struct question *aaaa = question_new(h->setup.resolver, h->name, MESSAGE_DNS_AAAA);
-    aaaa->holds++;
-    bool ok = fiber_spawn(h->setup.resolver->group, "relay-aaaa", ask_body, aaaa, e);
-    if (!ok) {
-        aaaa->holds--;
-    } else {
-        ask(a);
-        ok = take_addresses(h, a, aaaa, found, e);
+// On a fiber of its own; where none can be had, on this one. False only when cancelled.
+static FIBER_FN bool ask_beside(struct question *q, struct err *e) {
+    q->holds++;
+    if (fiber_spawn(q->resolver->group, "relay-ask", ask_body, q, e))
+        return true;
+    q->holds--;
+    if (e->kind == ERR_CANCELLED)
+        return false;
+    ask(q);
+    return true;
+}
+
+// Both kinds of all these hosts at once. False only when cancelled.
+static FIBER_FN bool ask_addresses(struct relay_hosts *h, size_t from, size_t to, struct err *e) {
+    struct question *asked[MX_HOSTS_MAX][2];
+    size_t n = to - from;
+    bool ok = true;
+    for (size_t i = 0; i < n; i++) {
+        asked[i][0] = question_new(h->setup.resolver, h->list.hosts[from + i].name, MESSAGE_DNS_A);
+        asked[i][1] = question_new(h->setup.resolver, h->list.hosts[from + i].name, MESSAGE_DNS_AAAA);
     }
-    question_drop(a);
-    question_drop(aaaa);
-    return ok || e->kind != ERR_CANCELLED;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = ask_beside(asked[i][1], e) && (i == 0 || ask_beside(asked[i][0], e));
+    if (ok)
+        ask(asked[0][0]);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = take_addresses(h, from + i, asked[i], e);
+    for (size_t i = 0; i < n; i++) {
+        question_drop(asked[i][0]);
+        question_drop(asked[i][1]);
+    }
+    return ok;
+}
+
+static bool any_is_ours(const struct relay_hosts *h, size_t from, size_t to) {
+    for (size_t at = from; at < to; at++)
+        for (size_t i = 0; i < h->found[at].n; i++)
+            if (is_ours(h->setup.config, &h->found[at].addresses[i]))
+                return true;
+    return false;
+}
+
+// The hosts of the next preference: whether we are one of them has to be known before any of them is tried.
+static FIBER_FN bool find_group(struct relay_hosts *h, struct err *e) {
+    size_t from = h->at, to = from + 1;
+    while (to < h->list.n && h->list.hosts[to].preference == h->list.hosts[from].preference)
+        to++;
+    if (!h->found)
+        h->found = arena_alloc(h->setup.arena, h->list.n * sizeof *h->found);
+    if (!h->found)
+        return err_set(e, ERR_TEMPORARY, "out of memory");
+    if (!ask_addresses(h, from, to, e))
+        return false;
+    h->known = to;
+    if (h->mx && any_is_ours(h, from, to)) {
+        h->at++;
+        relay_hosts_is_self(h);
+    }
+    return true;
 }
 
 void relay_hosts_is_self(struct relay_hosts *h) {
@@ -198,20 +245,18 @@ bool relay_hosts_next(struct relay_hosts *h, struct relay_host *out, struct err 
     for (;;) {
         if (h->i < h->n) {
             *out = (struct relay_host){h->name, h->addresses[h->i++]};
-            if (!h->mx || !is_ours(h->setup.config, &out->at))
-                return true;
-            relay_hosts_is_self(h);
-            continue;
+            return true;
         }
+        if (h->at < h->list.n && h->at == h->known && !find_group(h, e))
+            return false;
         if (h->at >= h->list.n)
             return err_set(e, ERR_TEMPORARY, "no host is left to try");
-        bool found = false;
+        struct relay_hosts_found *f = &h->found[h->at];
         h->name = h->list.hosts[h->at++].name;
-        if (!ask_addresses(h, &found, e))
-            return false;
-        if (!found) {
-            e->smtp = 0; // our own words
-            relay_hosts_failed(h, e);
-        }
+        h->addresses = f->addresses;
+        h->n = f->n;
+        h->i = 0;
+        if (f->n == 0)
+            relay_hosts_failed(h, &f->why);
     }
 }

@@ -12,16 +12,26 @@ struct relay_hosts_setup {
     struct arena *arena; // of the attempt
 };
 
+// What DNS said of a host.
+struct relay_hosts_found {
+    struct netaddr addresses[MX_ADDRESSES_MAX];
+    size_t n;
+    struct err why; // where there are none
+};
+
 struct relay_hosts {
     struct relay_hosts_setup setup;
     bool mx; // hosts are from MX records, or stand for them; not given by the configuration
     struct slice domain;
     uint16_t port;
     struct mx_list list;
+    struct relay_hosts_found *found; // of the first `known` of the list
+    size_t known;
     size_t at;         // the host after the current one
     struct slice name; // of the current one; empty for an address alone
-    struct netaddr addresses[MX_ADDRESSES_MAX];
+    const struct netaddr *addresses;
     size_t n, i;
+    struct netaddr literal;
     bool failed;    // `why` holds something
     bool answered;  // DNS said something final, or a host was found: the destination as a whole is not to blame
     struct err why; // the failure to tell when nothing works: the latest temporary one, else the latest
