@@ -3,6 +3,7 @@
 #include "rt/loop.h"
 
 #include "base/mem.h"
+#include "base/seed.h"
 #include "rt/fiber.h"
 #include "rt/loop_inside.h"
 
@@ -46,8 +47,14 @@ struct mono loop_now(const struct loop *loop) { return loop->now; }
 struct mono loop_in_ms(const struct loop *loop, int64_t ms) { return mono_add_ms(loop->now, ms); }
 size_t loop_fibers(const struct loop *loop) { return loop->fibers; }
 
+void loop_shuffle(struct loop *loop, struct seed *seed) { loop->shuffle = seed; }
+
 void loop_ready(struct loop *loop, struct loop_task *task) {
-    if (!list_linked(&task->entry))
+    if (list_linked(&task->entry))
+        return;
+    if (loop->shuffle && seed_chance(loop->shuffle, 500))
+        list_prepend(&loop->ready, &task->entry);
+    else
         list_append(&loop->ready, &task->entry);
 }
 

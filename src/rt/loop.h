@@ -13,6 +13,11 @@ struct fiber;
 struct loop *loop_new(bool fake);
 void loop_free(struct loop *loop);
 
+// What becomes ready runs in an order by chance from now on, where it would be first come, first served: the simulator
+// finds what leans on that.
+struct seed;
+void loop_shuffle(struct loop *loop, struct seed *seed);
+
 // Runs until loop_stop(), or until no fiber is left; a fake loop also ends when nothing could ever wake one.
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

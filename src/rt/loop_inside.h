@@ -16,6 +16,7 @@ struct loop {
     void (*idle)(void *arg);
     void *idle_arg;
     int64_t longest_turn_ns;
+    struct seed *shuffle; // NULL: first come, first served
 
     // fiber.c's
     struct stack_pool stacks;

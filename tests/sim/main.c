@@ -258,6 +258,7 @@ static bool run_seed(uint64_t run, bool trace, struct buf *report, unsigned *ack
     w->trace = trace;
     w->seed = first_state(run);
     w->loop = loop_new(true);
+    loop_shuffle(w->loop, &w->seed);
     w->net = sim_net_new(w->loop, &w->seed);
     fiber_group_init(&w->director, w->loop, "director");
     fiber_group_init(&w->outside, w->loop, "outside");
