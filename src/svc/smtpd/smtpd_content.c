@@ -6,11 +6,15 @@
 #include "rt/loop.h"
 #include "svc/smtpd/smtpd_session.h"
 
+enum { FIRST_ROOM = 2048 }; // bytes: for our Received field, and a small message of unknown size
+
 void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
     struct smtpd_backend *backend = s->shared->backend;
     const struct config *config = s->shared->config;
     struct smtpd_transaction *t = s->transaction;
     *c = (struct smtpd_content){.begun = true, .held = {.max = SMTPD_CONTENT_HELD}};
+    // Room for all of it at once where the client said how much comes: growing copies it again and again.
+    buf_reserve(&c->held, FIRST_ROOM + (size_t)(t->size < MESSAGE_INLINE_MAX ? t->size : MESSAGE_INLINE_MAX));
     c->body.mode = config->line_ends == CONFIG_LINES_REPAIR ? SMTP_BODY_REPAIR : SMTP_BODY_REFUSE;
     c->queue_id = backend->ops->queue_id(backend);
     t->envelope.arrived = backend->ops->now(backend);
@@ -68,11 +72,11 @@ static bool send_piece(struct smtpd_content *c, struct smtpd_session *s, struct 
     struct smtpd_backend *backend = s->shared->backend;
     if (!c->slot && !backend->ops->open(backend, &c->slot, e))
         return false;
-    while (c->held.n >= MESSAGE_INLINE_MAX) {
-        if (!backend->ops->piece(backend, c->slot, slice_upto(buf_slice(&c->held), MESSAGE_INLINE_MAX), e))
+    size_t sent = 0;
+    for (; c->held.n - sent >= MESSAGE_INLINE_MAX; sent += MESSAGE_INLINE_MAX)
+        if (!backend->ops->piece(backend, c->slot, slice_of(c->held.p + sent, MESSAGE_INLINE_MAX), e))
             return false;
-        buf_drop(&c->held, MESSAGE_INLINE_MAX);
-    }
+    buf_drop(&c->held, sent);
     return true;
 }
 

@@ -205,6 +205,9 @@ void smtpd_session_init(struct smtpd_session *s, struct smtpd_shared *shared, st
     };
     stream_init(&s->stream, t);
     queue_id_print(id, s->id);
+    struct buf text = {.p = s->client_text, .cap = sizeof s->client_text, .max = sizeof s->client_text};
+    netaddr_add_literal(&text, client);
+    s->client_text_n = (uint8_t)text.n;
 }
 
 void smtpd_session_run(struct smtpd_session *s) {

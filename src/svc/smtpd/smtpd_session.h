@@ -21,7 +21,7 @@
 #include "svc/smtpd/smtpd_backend.h"
 #include "svc/smtpd/smtpd_transaction.h"
 
-enum { SMTPD_SESSION_ID = 13 };
+enum { SMTPD_SESSION_ID = 13, SMTPD_CLIENT_TEXT = 54 };
 
 // What a session is given; outlives it.
 struct smtpd_shared {
@@ -42,7 +42,9 @@ struct smtpd_session {
     struct stream stream;
     struct netaddr client;
     char id[SMTPD_SESSION_ID];
-    bool trusted; // relaying is allowed, and the limits for strangers don't hold
+    uint8_t client_text_n;
+    char client_text[SMTPD_CLIENT_TEXT]; // "[192.0.2.1]" for envelopes
+    bool trusted;                        // relaying is allowed, and the limits for strangers don't hold
     bool tls;
     bool idle;   // waits for a command with nothing in hand
     bool ending; // no further command is read

@@ -13,13 +13,10 @@ void smtpd_transaction_end(struct smtpd_session *s) {
 }
 
 static bool begin(struct smtpd_session *s, struct err *e) {
-    char text[64];
-    struct buf client = {.p = text, .cap = sizeof text, .max = sizeof text};
     struct smtpd_transaction *t = ARENA_NEW(&s->arena, struct smtpd_transaction);
     if (!t)
         return err_smtp(e, 451, "4.3.0", "out of memory");
-    netaddr_add_literal(&client, &s->client);
-    t->envelope.client = arena_dup(&s->arena, buf_slice(&client));
+    t->envelope.client = slice_of(s->client_text, s->client_text_n);
     t->envelope.session = slice_of(s->id, sizeof s->id);
     t->envelope.helo = buf_slice(&s->helo); // a new one ends the transaction first
     s->transaction = t;
@@ -133,6 +130,10 @@ static FIBER_FN bool take_local(struct smtpd_session *s, struct slice address, s
     if (found.result == MESSAGE_EXPAND_UNKNOWN) {
         err_smtp(e, 550, "5.1.1", "no such recipient here");
         return refuse_as(s, METRIC_REASON_UNKNOWN);
+    }
+    if (found.result == MESSAGE_EXPAND_BROKEN) { // which one is no stranger's business: it is in lookup's event
+        err_smtp(e, 451, "4.3.5", "an alias for this recipient is configured wrongly here, please try again later");
+        return refuse_as(s, METRIC_REASON_TEMPORARY);
     }
     if (found.result != MESSAGE_EXPAND_OK) {
         err_smtp(e, 451, "4.3.0", "the recipient can't be looked up now, please try again later");
