@@ -145,11 +145,12 @@ bool message_resolve_reply_unpack(struct slice payload, struct arena *arena, str
 
 // --- smtpd, inject -> lookup: EXPAND {address} -----------------------------------------------------------------------
 
-enum message_expansion { MESSAGE_EXPAND_OK, MESSAGE_EXPAND_UNKNOWN, MESSAGE_EXPAND_LOOP, MESSAGE_EXPAND_FAILED };
+// BROKEN: an alias can't be followed until somebody puts it right. FAILED: no answer now.
+enum message_expansion { MESSAGE_EXPAND_OK, MESSAGE_EXPAND_UNKNOWN, MESSAGE_EXPAND_BROKEN, MESSAGE_EXPAND_FAILED };
 
 struct message_expand_reply {
     enum message_expansion result;
-    struct slice why;         // FAILED, LOOP
+    struct slice why;         // FAILED, BROKEN: for our own log, not for a client
     struct slice *addresses;  // OK: final addresses, local@domain
     size_t addresses_n;
 };

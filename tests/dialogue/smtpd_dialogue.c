@@ -343,7 +343,7 @@ static bool act_lookup(struct scene *s, struct slice how) {
     num_u64(rest, 10000000, &n);
     s->backend.expand_fails = slice_eq(how, SLICE("away"));
     s->backend.expand_ms = slice_eq(how, SLICE("slow")) ? (int64_t)n : 0;
-    s->backend.says = slice_eq(how, SLICE("loops")) ? MESSAGE_EXPAND_LOOP : MESSAGE_EXPAND_OK;
+    s->backend.says = slice_eq(how, SLICE("loops")) ? MESSAGE_EXPAND_BROKEN : MESSAGE_EXPAND_OK;
     return true;
 }
 

@@ -83,7 +83,7 @@ static FIBER_FN bool find_recipients(struct inject_service *s, struct work *w, s
     if (who.result == MESSAGE_EXPAND_UNKNOWN || (who.result == MESSAGE_EXPAND_OK && who.addresses_n == 0))
         return err_smtp(e, 550, "5.1.1", "the sender %.*s is not known here", SLICE_ARG(w->work.sender));
     if (who.result != MESSAGE_EXPAND_OK)
-        return err_smtp(e, 451, "4.3.0", "%.*s", SLICE_ARG(who.why));
+        return err_smtp(e, 451, who.result == MESSAGE_EXPAND_BROKEN ? "4.3.5" : "4.3.0", "%.*s", SLICE_ARG(who.why));
     env->recipients = arena_alloc(&w->arena, who.addresses_n * sizeof *env->recipients);
     if (!env->recipients)
         return err_set(e, ERR_TEMPORARY, "out of memory");

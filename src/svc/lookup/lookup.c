@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "core/message.h"
+#include "rt/journal.h"
 #include "svc/lookup/lookup_tables.h"
 #include "svc/metrics.h"
 
@@ -40,13 +41,21 @@ static unsigned label_of(enum message_expansion result) {
                                               : METRIC_ANSWER_FAILED;
 }
 
+// RFC 3463 3.4: 4.3.5 is a mistake in our configuration. The administrator hears which; who asked does not.
+static enum message_expansion failure(struct lookup_service *s, struct slice address, const struct err *e) {
+    if (e->enhanced[1] != 3 || e->enhanced[2] != 5)
+        return MESSAGE_EXPAND_FAILED; // a table that is missing was told of when it was read
+    journal_event(s->world->journal, JOURNAL_WARNING, "alias-broken", JOURNAL_STR("address", address), JOURNAL_ERR(e));
+    return MESSAGE_EXPAND_BROKEN;
+}
+
 static void expand(struct lookup_service *s, struct peer_link *from, const struct link_frame *frame) {
     struct recipients found = {0};
     struct message_expand_reply reply = {.result = MESSAGE_EXPAND_FAILED};
     struct err e = {0};
     BUF_AUTO struct buf packed = {.max = LINK_PAYLOAD_MAX};
     if (!recipient_expand(s->config, lookup_tables_now(s->tables), frame->payload, &s->arena, &found, &e))
-        reply.why = slice_str(e.text);
+        reply = (struct message_expand_reply){.result = failure(s, frame->payload, &e), .why = slice_str(e.text)};
     else if (!fill_reply(s, &found, &reply))
         reply = (struct message_expand_reply){.result = MESSAGE_EXPAND_FAILED, .why = SLICE("out of memory")};
     metric_add_at(&s->metric, METRIC_LOOKUPS, label_of(reply.result), 1);

@@ -1,0 +1,26 @@
+# test_alias: what is wrong with an alias is told to the administrator, word for word, and to a client only as ours.
+import pytest
+
+from wire import Wire
+
+BROKEN = {
+    'ring': ('ring: gnir\ngnir: ring\n', 'alias gnir (line 2) leads back to ring'),
+    'lost': ('lost: nobody-at-all\n', 'alias lost (line 1) leads to nobody: nobody-at-all'),
+    'list': ('list: :include:/etc/secret-list\n', 'alias list (line 1) asks for what is not supported: :include:/etc/secret-list'),
+}
+
+
+@pytest.mark.parametrize('name', BROKEN)
+def test_broken_alias(sites, name):
+    text, told = BROKEN[name]
+    site = sites(started=False)
+    site.write('aliases', text)
+    site.start()
+    with Wire(site.port) as w:
+        w.hello()
+        w.envelope('you@example.net')
+        assert w.expect(451, f'RCPT TO:<{name}@example.org>') == \
+            ['4.3.5 an alias for this recipient is configured wrongly here, please try again later']
+        w.expect(250, 'RCPT TO:<alice@example.org>')
+    events = [line for line in site.logged().splitlines() if ' alias-broken ' in line]
+    assert len(events) == 1 and f'{name}@example.org' in events[0] and told in events[0], site.logged()
