@@ -25,6 +25,7 @@ ROOT = builds.ROOT
 EXPECTED = ['unit', 'dialogue', 'fuzz', 'sim', 'mutant']
 ON_CLANG = ['unit', 'dialogue', 'fuzz', 'sim']
 CLANG_SIM_SEEDS = '200'
+FROM_OUTSIDE = ['interop', 'torture']  # folders of pytest
 
 
 class Runner:
@@ -103,18 +104,18 @@ def manual_tasks():
             for page in sorted(glob.glob(os.path.join(ROOT, 'doc', '*.[1-8]')))]
 
 
-def interop_task(runner):
+def pytest_task(runner, suite, folder):
     def shown(line):
         if '::' in line:
-            runner.screen.running('interop gcc', line.split('::', 1)[1].strip())
+            runner.screen.running(suite, line.split('::', 1)[1].strip())
 
     def task():
         command = ['/usr/bin/python3', '-B', '-m', 'pytest', '-v', '-p', 'no:cacheprovider', '--color=no', '--tb=short',
-                   os.path.join(ROOT, 'tests', 'interop')]
+                   os.path.join(ROOT, 'tests', folder)]
         env = {'POSTHOUSE': os.path.join(builds.GCC.path, 'posthouse')}
         status, output = program.run(command, ROOT, 1500, env, shown)
         return tally_pytest(output, status)
-    return 'pytest', task
+    return folder, task
 
 
 def run_all(runner):
@@ -125,8 +126,10 @@ def run_all(runner):
         runner.suite('manual', manual_tasks())
     run_listed(runner, builds.GCC, EXPECTED)
     run_listed(runner, builds.CLANG, ON_CLANG)
-    if runner.wants('interop gcc') and runner.build(builds.GCC):
-        runner.suite('interop gcc', [interop_task(runner)])
+    for folder in FROM_OUTSIDE:
+        suite = f'{folder} gcc'
+        if runner.wants(suite) and runner.build(builds.GCC):
+            runner.suite(suite, [pytest_task(runner, suite, folder)])
     if runner.wants('bench smoke') and runner.build(builds.PLAIN):
         runner.suite('bench smoke', [script('smoke', '/usr/bin/python3', '-B', 'tests/bench/run.py', '--smoke')])
 
@@ -138,7 +141,7 @@ def main():
     args = parser.parse_args()
     if args.list:
         print('\n'.join(['floors', 'runner', 'manual'] + [f'{s} gcc' for s in EXPECTED] + [f'{s} clang' for s in ON_CLANG]
-                        + ['interop gcc', 'bench smoke']))
+                        + [f'{s} gcc' for s in FROM_OUTSIDE] + ['bench smoke']))
         return 0
     runner = Runner(args.suites)
     runner.screen.head()
