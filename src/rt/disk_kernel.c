@@ -180,9 +180,11 @@ static bool kernel_make_dir(struct disk *d, const char *name, struct err *e) {
     int dir = open_parent(d, name, &last, e);
     if (dir < 0)
         return false;
+    struct stat st;
     int r = mkdirat(dir, last, 0700), sys = errno;
+    bool there = r == 0 || (sys == EEXIST && fstatat(dir, last, &st, 0) == 0 && S_ISDIR(st.st_mode));
     close(dir);
-    return r == 0 || sys == EEXIST || err_sys(e, sys, "making %s", name);
+    return there || err_sys(e, sys, "making the directory %s", name);
 }
 
 static bool kernel_sync_dir(struct disk *d, const char *name, struct err *e) {

@@ -93,6 +93,8 @@ static void test_directories(void **state) {
     assert_true(disk_make_dir(s->disk, "d", &e)); // an existing one is success
     disk_file_close(make(s->disk, "d/a", "x"));
     disk_file_close(make(s->disk, "d/b", "x"));
+    assert_false(disk_make_dir(s->disk, "d/b", &e)); // but not a file
+    assert_int_equal(e.sys, EEXIST);
     assert_true(disk_rename(s->disk, "d/a", "c", &e));
     assert_true(disk_sync_dir(s->disk, "d", &e) && disk_sync_dir(s->disk, ".", &e));
     assert_true(disk_list(s->disk, "d", count, &n, &e));
