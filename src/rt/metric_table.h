@@ -69,6 +69,7 @@
     X(QUEUE_BYTES,         "queue_bytes",                    GAUGE,     ONE, SUM,  NONE,       "Content of queued messages") \
     X(QUEUE_OLDEST,        "queue_oldest_seconds",           GAUGE,     NS,  SUM,  NONE,       "Age of the oldest queued message") \
     X(QUEUE_FREE,          "queue_free_bytes",               GAUGE,     ONE, SUM,  NONE,       "Free disk below the state directory") \
+    X(QUEUE_REFUSES,       "queue_refuses",                  GAUGE,     ONE, SUM,  NONE,       "1 while the disk keeps the queue from taking mail") \
     X(LOG_SYNCS,           "queue_log_syncs_total",          COUNTER,   ONE, SUM,  RESULT,     "Syncs of the queue log") \
     X(LOG_RECORDS,         "queue_log_records_total",        COUNTER,   ONE, SUM,  NONE,       "Records written to the queue log") \
     X(LOG_BYTES,           "queue_log_bytes_total",          COUNTER,   ONE, SUM,  NONE,       "Bytes written to the queue log") \

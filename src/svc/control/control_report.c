@@ -183,7 +183,7 @@ bool control_report_health(struct control *c, const struct control_report *r, st
     bool ready = r->master;
     for (size_t i = 0; i < r->status.processes_n; i++)
         ready &= r->status.processes[i].state == MASTER_READY || r->status.processes[i].state == MASTER_STOPPING;
-    bool room = r->queue && r->queue_metric->v[metric_slot(METRIC_QUEUE_FREE, 0)] >= c->config->queue.reserve;
+    bool room = r->queue && !r->queue_metric->v[metric_slot(METRIC_QUEUE_REFUSES, 0)];
     struct json j = {.out = out};
     json_object(&j);
     json_put_bool(&j, "healthy", ready && room);

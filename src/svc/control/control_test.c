@@ -20,6 +20,8 @@ static struct wall wall_of_test(void *arg) { return (struct wall){1795257675123}
 static void random_of_test(void *arg, void *to, size_t n) { memset(to, 7, n); }
 
 // One house for a test: control, and the fibers that play master and queue.
+enum queue_plays { QUEUE_ANSWERS, QUEUE_SILENT, QUEUE_FULL };
+
 struct house {
     struct world world;
     struct world_ops ops;
@@ -28,7 +30,7 @@ struct house {
     struct fiber_group group;
     const char *send;
     struct buf got;
-    bool queue_silent;
+    enum queue_plays queue;
 };
 
 // --- the other processes
@@ -75,10 +77,10 @@ static void play_queue(struct house *h, struct link *link, const struct link_fra
     BUF_AUTO struct buf b = {.max = 65536};
     struct metric m = {0};
     struct message_queue_reply reply;
-    if (h->queue_silent)
+    if (h->queue == QUEUE_SILENT)
         return;
     if (f->type == LINK_METRICS) {
-        metric_set(&m, METRIC_QUEUE_FREE, 1000);
+        metric_set(&m, METRIC_QUEUE_REFUSES, h->queue == QUEUE_FULL);
         metric_set(&m, METRIC_QUEUE_MESSAGES, 5);
         metric_pack(&m, &b);
         link_send1(link, LINK_METRICS_REPLY, f->id, buf_slice(&b));
@@ -171,8 +173,8 @@ static void ask(void *arg) {
 }
 
 // What control answers to `send`.
-static char *answer_to(const char *send, enum control_listen kind, bool queue_silent) {
-    struct house h = {.ops = {wall_of_test, random_of_test}, .send = send, .queue_silent = queue_silent};
+static char *answer_to(const char *send, enum control_listen kind, enum queue_plays queue) {
+    struct house h = {.ops = {wall_of_test, random_of_test}, .send = send, .queue = queue};
     struct one_listener *l = calloc(1, sizeof *l);
     struct journal journal = {0};
     struct client client = {.house = &h};
@@ -196,8 +198,9 @@ static char *answer_to(const char *send, enum control_listen kind, bool queue_si
     return h.got.p;
 }
 
-static void assert_answer(const char *send, enum control_listen kind, bool queue_silent, const char *const *parts) {
-    char *got = answer_to(send, kind, queue_silent);
+static void assert_answer(const char *send, enum control_listen kind, enum queue_plays queue,
+                          const char *const *parts) {
+    char *got = answer_to(send, kind, queue);
     for (; *parts; parts++)
         if (!strstr(got, *parts))
             fail_msg("asked %s\nexpected %s\ngot %s", send, *parts, got);
@@ -224,32 +227,40 @@ static void the_socket_answers(void **state) {
         {"{\"do\":\"dance\"}\n{\"do\":\"stop\"}\n", {"\"exit\":64}\n{\"ok\":true"}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_answer(cases[i].send, CONTROL_LISTEN_SOCKET, false, cases[i].parts);
+        assert_answer(cases[i].send, CONTROL_LISTEN_SOCKET, QUEUE_ANSWERS, cases[i].parts);
 }
 
 static void a_silent_queue_is_told(void **state) {
-    assert_answer("{\"do\":\"status\"}\n", CONTROL_LISTEN_SOCKET, true, PARTS("\"answers\":false", "\"queue\":null"));
-    assert_answer("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", CONTROL_LISTEN_HTTP, true,
+    assert_answer("{\"do\":\"status\"}\n", CONTROL_LISTEN_SOCKET, QUEUE_SILENT,
+                  PARTS("\"answers\":false", "\"queue\":null"));
+    assert_answer("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", CONTROL_LISTEN_HTTP, QUEUE_SILENT,
                   PARTS("HTTP/1.1 503 ", "\"healthy\":false", "\"queue_answers\":false"));
 }
 
+static void a_full_disk_is_told(void **state) {
+    assert_answer("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", CONTROL_LISTEN_HTTP, QUEUE_FULL,
+                  PARTS("HTTP/1.1 503 ", "\"healthy\":false", "\"queue_takes_mail\":false"));
+}
+
 static void http_answers(void **state) {
-    assert_answer("GET /health HTTP/1.1\r\nHost: 127.0.0.1:8025\r\n\r\n", CONTROL_LISTEN_HTTP, false,
+    assert_answer("GET /health HTTP/1.1\r\nHost: 127.0.0.1:8025\r\n\r\n", CONTROL_LISTEN_HTTP, QUEUE_ANSWERS,
                   PARTS("HTTP/1.1 200 ", "{\"healthy\":true"));
-    assert_answer("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", CONTROL_LISTEN_HTTP, false,
+    assert_answer("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", CONTROL_LISTEN_HTTP, QUEUE_ANSWERS,
                   PARTS("HTTP/1.1 200 ", "posthouse_queue_messages 5\n", "posthouse_process_restarts_total 2\n",
                         "posthouse_process_up{process=\"control\"} 1"));
     assert_answer("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /no HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                  CONTROL_LISTEN_HTTP, false, PARTS("HTTP/1.1 200 ", "<h1>Posthouse</h1>", "HTTP/1.1 404 "));
-    assert_answer("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", CONTROL_LISTEN_HTTP, false,
+                  CONTROL_LISTEN_HTTP, QUEUE_ANSWERS, PARTS("HTTP/1.1 200 ", "<h1>Posthouse</h1>", "HTTP/1.1 404 "));
+    assert_answer("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", CONTROL_LISTEN_HTTP, QUEUE_ANSWERS,
                   PARTS("HTTP/1.1 421 "));
-    assert_answer("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", CONTROL_LISTEN_HTTP, false, PARTS("HTTP/1.1 405 "));
+    assert_answer("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", CONTROL_LISTEN_HTTP, QUEUE_ANSWERS,
+                  PARTS("HTTP/1.1 405 "));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_socket_answers),
         cmocka_unit_test(a_silent_queue_is_told),
+        cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(http_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

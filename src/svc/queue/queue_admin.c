@@ -11,6 +11,7 @@ enum {
     LIST_BYTES = 512 * 1024,     // of envelopes, then a list's page ends
     LIST_MAX = 1000,
     HEADER_MAX = 32 * 1024,
+    FAILED_LATELY_MS = 10000,
 };
 
 static void answer(struct queue_peer *p, uint64_t frame_id, const struct message_queue_reply *r) {
@@ -212,6 +213,13 @@ static void act(struct queue_peer *p, const struct link_frame *f, const struct m
 
 // --- metrics
 
+// A batch that failed is old news when there is room again, or when nobody has tried for a while.
+static bool refuses(const struct queue_service *q) {
+    bool lately = mono_before(loop_now(q->world->loop), mono_add_ms(q->failed, FAILED_LATELY_MS));
+    bool room = q->log.spares_n > 1 || q->free_bytes >= q->log.segment_size + q->log.reserve;
+    return q->low || (q->failing && (lately || !room));
+}
+
 static void observe(struct queue_service *q) {
     struct metric *m = &q->metric;
     const struct queue_schedule *s = &q->schedule;
@@ -229,6 +237,7 @@ static void observe(struct queue_service *q) {
     metric_set(m, METRIC_QUEUE_BYTES, (int64_t)q->index.bytes);
     metric_set(m, METRIC_QUEUE_OLDEST, age * 1000000);
     metric_set(m, METRIC_QUEUE_FREE, q->free_bytes > INT64_MAX ? 0 : (int64_t)q->free_bytes);
+    metric_set(m, METRIC_QUEUE_REFUSES, refuses(q));
     metric_set_at(m, METRIC_LOG_SYNCS, METRIC_RESULT_OK, (int64_t)c->syncs);
     metric_set_at(m, METRIC_LOG_SYNCS, METRIC_RESULT_FAILED, (int64_t)c->syncs_failed);
     metric_set(m, METRIC_LOG_RECORDS, (int64_t)c->records);

@@ -194,6 +194,7 @@ void queue_commit_now(struct queue_service *q) {
     if (!ok && e.kind != ERR_CANCELLED)
         log_failure(q, &e);
     q->failing = !ok;
+    q->failed = loop_now(q->world->loop);
     if (!ok && !q->log.current) {
         q->open_again = loop_in_ms(q->world->loop, QUEUE_RETRY_MS);
         q->open_error = e;

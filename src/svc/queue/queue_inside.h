@@ -115,6 +115,7 @@ struct queue_service {
     uint64_t free_bytes;
     bool low;               // less than the reserve is free
     bool failing;           // the last batch was not written
+    struct mono failed;     // and when that was
     struct mono open_again; // there is no segment to write to: not to be tried before
     struct err open_error;  // and why
     bool stopping, started;
