@@ -164,6 +164,15 @@ static void note_turn(struct loop *loop) {
         loop->longest_turn_ns = took;
 }
 
+// Waits for what comes next. False when nothing ever will.
+static bool next_moment(struct loop *loop) {
+    if (loop->fake)
+        return move_fake_clock(loop);
+    note_turn(loop);
+    wait_kernel(loop);
+    return true;
+}
+
 void loop_run(struct loop *loop) {
     loop->stopping = false;
     while (!loop->stopping && loop->fibers) {
@@ -171,12 +180,8 @@ void loop_run(struct loop *loop) {
         run_list(&loop->tasks);
         if (loop->idle)
             loop->idle(loop->idle_arg);
-        if (!loop->fake) {
-            note_turn(loop);
-            wait_kernel(loop);
-        } else if (!move_fake_clock(loop)) {
+        if (!loop->fibers || !next_moment(loop))
             break;
-        }
         fire_timers(loop);
     }
 }

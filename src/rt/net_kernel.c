@@ -130,7 +130,9 @@ static bool fd_accept(struct listener *l, struct mono deadline, struct transport
 
 static void fd_listener_close(struct listener *l) {
     struct listener_fd *self = LIST_ENTRY(l, struct listener_fd, base);
-    close(self->watch.fd);
+    int fd = self->watch.fd;
+    loop_fd_remove(self->loop, &self->watch); // master holds the same socket: closing ours doesn't take it out of epoll
+    close(fd);
     free(self);
 }
 
