@@ -11,6 +11,10 @@
 //     > send                                      hands the work out
 //     > accept 192.0.2.1                          the next connection, which must go there
 //     > refuse 192.0.2.1                          the same, but refuses it
+//     > tls may                                   anywhere: STARTTLS is used where it is offered; never by default
+//     > tls                                       the server's part of the handshake, which must succeed
+//     > ignore                                    waits for something from the client, and forgets it
+//     > secure yes | no                           whether the outcome says that it went by TLS
 //     > close                                     the server closes
 //     > quiet                                     nothing more is said by the client in the next second
 //     > sleep 6000                                milliseconds
@@ -20,6 +24,8 @@
 //     S: 250 what the server sends                S| the same without CRLF
 //     C: what the client must send                may end with ...
 //     C* content up to and with the final dot, which must be the message's
+#include "certificate.h"
+
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/seed.h"
@@ -56,6 +62,7 @@ struct script {
     struct list callers;
     struct fiber_cond called, answered;
     struct transport *server; // our end of the connection that the script is in
+    struct tls_server *tls;   // NULL: never
     struct buf said;          // by the client, not yet looked at
     struct arena arena;
     // the message
@@ -216,6 +223,19 @@ static FIBER_FN bool accept_caller(struct script *s, struct slice want, bool acc
     return !s->failure[0];
 }
 
+static FIBER_FN bool handshake(struct script *s) {
+    struct transport *secure;
+    struct err e;
+    if (!s->server || !s->tls)
+        return fail_script(s, "there is no connection, or no \"> tls may\"");
+    if (s->said.n)
+        return fail_script(s, "the client says \"%.*s\" before the handshake", SLICE_ARG(buf_slice(&s->said)));
+    if (!tls_accept(s->tls, s->server, loop_in_ms(s->loop, PATIENCE_MS), &secure, &e))
+        return fail_script(s, "the handshake fails: %s", e.text);
+    s->server = secure;
+    return true;
+}
+
 // More of what the client says. False: it closed, or the patience ended.
 static FIBER_FN bool hear(struct script *s, int64_t patience_ms) {
     struct mono deadline = loop_in_ms(s->loop, patience_ms);
@@ -317,6 +337,11 @@ static FIBER_FN bool expect_site(struct script *s, struct slice want) {
            (slice_eq(want, slice_str(sites[s->outcome.site])) || fail_script(s, "the site %s", sites[s->outcome.site]));
 }
 
+static FIBER_FN bool expect_secure(struct script *s, struct slice want) {
+    return wait_outcome(s) && (s->outcome.tls == slice_eq(want, SLICE("yes")) ||
+                               fail_script(s, "it went %s TLS", s->outcome.tls ? "by" : "without"));
+}
+
 // --- the lines of a script
 
 static void add_recipients(struct script *s, struct slice text) {
@@ -385,6 +410,14 @@ static FIBER_FN bool act(struct script *s, struct slice text) {
         return accept_caller(s, rest, true);
     } else if (slice_eq(verb, SLICE("refuse"))) {
         return accept_caller(s, rest, false);
+    } else if (slice_eq(verb, SLICE("tls"))) {
+        return rest.n > 0 || handshake(s);
+    } else if (slice_eq(verb, SLICE("ignore"))) {
+        bool said = s->said.n || hear(s, PATIENCE_MS);
+        buf_reset(&s->said);
+        return said || fail_script(s, "the client says nothing");
+    } else if (slice_eq(verb, SLICE("secure"))) {
+        return expect_secure(s, rest);
     } else if (slice_eq(verb, SLICE("close"))) {
         s->server->ops->close(s->server);
         s->server = NULL;
@@ -471,12 +504,13 @@ static void wire(struct script *s) {
     relay_attach(s->relay, link_new(s->loop, b, ROLE_RELAY, ROLE_RESOLVER), ROLE_RESOLVER);
 }
 
-static struct config *config_here(void) {
+static struct config *config_here(bool tls) {
     struct config_report report = {0};
     struct slice text = SLICE("version 1\nhostname relay.example.org\nlisten mx 203.0.113.1:25\n"
-                              "domain example.org { recipients any; deliver relay }\ntls out never\n");
+                              "domain example.org { recipients any; deliver relay }\n");
     struct config *c = config_parse(text, SLICE("/"), &report);
     assert(c);
+    c->tls_out = tls ? CONFIG_TLS_OUT_MAY : CONFIG_TLS_OUT_NEVER;
     config_report_done(&report);
     return c;
 }
@@ -492,7 +526,9 @@ static void run_script(const char *path, struct slice text, char failure[1000]) 
     s->to_n = 1;
     s->said.max = s->content.max = s->payload.max = s->arena.max = 64 * 1024 * 1024;
     s->world = (struct world){.loop = s->loop, .net = &s->net, .ops = &world_here, .ops_arg = s};
-    s->config = config_here();
+    bool tls = slice_search(text, SLICE("> tls may\n")) < text.n;
+    s->config = config_here(tls);
+    s->tls = tls ? certificate_server() : NULL;
     list_init(&s->callers);
     fiber_group_init(&s->group, s->loop, "script");
     s->table = resolver_table_new(s->loop);
@@ -506,6 +542,7 @@ static void run_script(const char *path, struct slice text, char failure[1000]) 
     relay_free(s->relay);
     resolver_free(s->resolver);
     link_free(s->queue);
+    tls_server_free(s->tls);
     config_free(s->config);
     buf_done(&s->said);
     buf_done(&s->content);

@@ -80,8 +80,12 @@ static FIBER_FN enum relay_opened start_tls(struct relay_session *s, const struc
     command(s, "STARTTLS", SLICE_EMPTY);
     if (!relay_reply(s, s->timeouts->greeting, e))
         return RELAY_OPENED_TLS_FAILED;
-    if (s->reply.code != 220)
+    if (s->reply.code != 220 && !s->broken)
         return RELAY_OPENED; // offered but not given: opportunistic means without, then
+    if (s->broken) {
+        relay_reply_refused(s, e);
+        return RELAY_OPENED_TLS_FAILED;
+    }
     // What came behind the 220 was not protected, and must not be taken for what comes after the handshake
     // (RFC 3207 4.2; CVE-2021-33515 and its family).
     if (!relay_reply_none(s, e))
