@@ -2,9 +2,10 @@
 #include "mail/dsn.h"
 
 #include "mail/dsn_text.h"
+#include "mail/header.h"
 #include "mail/quoted_printable.h"
 
-enum { ADDRESS_MAX = 400, NAME_MAX_SHOWN = 300, SCRATCH_MAX = 4 * 1024 * 1024 };
+enum { ADDRESS_MAX = 400, MESSAGE_ID_MAX = 250, NAME_MAX_SHOWN = 300, SCRATCH_MAX = 4 * 1024 * 1024 };
 
 #define BOUNDARY_FORMAT "=_posthouse_%016llx"
 
@@ -175,6 +176,26 @@ static void add_part(struct buf *b, const struct dsn *d, const char *type, const
     b->failed |= text->failed;
 }
 
+// RFC 5322 3.6.4, strictly: what goes into our own header is a msg-id and nothing else, or is left out.
+static bool is_message_id(struct slice s) {
+    if (s.n < 5 || s.n > MESSAGE_ID_MAX || s.p[0] != '<' || s.p[s.n - 1] != '>')
+        return false;
+    for (size_t i = 1; i + 1 < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '<' || s.p[i] == '>')
+            return false;
+    return slice_find(s, '@') < s.n;
+}
+
+// Lets mail readers show the notification beside the message it is about.
+static void add_references(struct buf *b, struct slice header) {
+    struct header_field field;
+    struct slice id = SLICE_EMPTY;
+    if (header_find(header, SLICE("Message-ID"), &field))
+        id = slice_trim(field.value);
+    if (is_message_id(id))
+        buf_addf(b, "In-Reply-To: %.*s\r\nReferences: %.*s\r\n", SLICE_ARG(id), SLICE_ARG(id));
+}
+
 static void add_head(struct buf *b, const struct dsn *d) {
     BUF_AUTO struct buf text = {.max = SCRATCH_MAX};
     buf_add_str(b, "From: Mail Delivery System <mailer-daemon@");
@@ -194,6 +215,7 @@ static void add_head(struct buf *b, const struct dsn *d) {
     buf_add_str(b, "\r\nMessage-ID: <");
     dsn_text_add(b, d->queue_id, 64, false);
     buf_addf(b, ".%016llx@%.*s>\r\n", (unsigned long long)d->random * 0x9E3779B97F4A7C15ull, SLICE_ARG(d->hostname));
+    add_references(b, d->header);
     buf_addf(b,
              "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
              "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" BOUNDARY_FORMAT "\"\r\n\r\n"

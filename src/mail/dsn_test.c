@@ -176,6 +176,34 @@ static void header_section(void **state) {
     }
 }
 
+// RFC 5322 3.6.4: readers show it beside the message it is about; what is no msg-id is not repeated.
+static void references(void **state) {
+    static const struct {
+        const char *header, *out;
+    } table[] = {
+        {"From: a\r\nmessage-id: <1.2@a.example>\r\n",
+         "In-Reply-To: <1.2@a.example>\r\nReferences: <1.2@a.example>\r\n"},
+        {"Message-ID:\r\n <1@a>\r\n", "In-Reply-To: <1@a>\r\nReferences: <1@a>\r\n"},
+        {"From: a\r\n", NULL},
+        {"Message-ID: 1@a\r\n", NULL},
+        {"Message-ID: <1@a> <2@a>\r\n", NULL},
+        {"Message-ID: <1@\r\n a>\r\n", NULL},
+        {"Message-ID: <1@a\xc3\xa9>\r\n", NULL},
+        {"Message-ID: <>\r\n", NULL},
+        {"Subject: x\r\n\r\nMessage-ID: <body@a>\r\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct dsn_recipient r = {.address = SLICE("bob@example.net")};
+        struct dsn d = sample(&r, 1);
+        BUF_AUTO struct buf out = {.max = DSN_MAX};
+        d.header = slice_str(table[i].header);
+        assert_true(dsn_write(&d, &out));
+        struct slice head = slice_upto(buf_slice(&out), slice_search(buf_slice(&out), SLICE("\r\n\r\n")));
+        struct slice wanted = slice_str(table[i].out ? table[i].out : "References:");
+        assert_int_equal(slice_search(head, wanted) < head.n, table[i].out != NULL);
+    }
+}
+
 static void encoding(void **state) {
     static const struct {
         const char *in, *out;
@@ -208,8 +236,8 @@ static void too_small_a_buffer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole),    cmocka_unit_test(hostile_words),      cmocka_unit_test(header_section),
-        cmocka_unit_test(encoding), cmocka_unit_test(too_small_a_buffer),
+        cmocka_unit_test(whole),      cmocka_unit_test(hostile_words), cmocka_unit_test(header_section),
+        cmocka_unit_test(references), cmocka_unit_test(encoding),      cmocka_unit_test(too_small_a_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
