@@ -28,12 +28,28 @@ const struct config_domain *route_is_local(const struct config *c, struct slice 
     return map_get(&c->domain_index, fold(domain, text));
 }
 
-static const struct config_route *find_route(const struct config *c, struct slice name) {
+// Looked up after all that is written: the built-in `route * via mx`.
+static const struct config_route via_mx = {.domain = {"*", 1}, .kind = CONFIG_ROUTE_MX, .port = SMTP_PORT};
+
+// Whether mail that a person has released is meant: then what says `hold` is passed over.
+enum occasion { AS_WRITTEN, RELEASED };
+
+static const struct config_route *look_up(const struct config *c, struct slice name, enum occasion occasion) {
     const struct config_route *route = map_get(&c->route_index, name);
+    return route && occasion == RELEASED && route->kind == CONFIG_ROUTE_HOLD ? NULL : route;
+}
+
+static const struct config_route *for_all(const struct config *c, enum occasion occasion) {
+    const struct config_route *route = look_up(c, SLICE("*"), occasion);
+    return route ? route : &via_mx;
+}
+
+static const struct config_route *find_route(const struct config *c, struct slice name, enum occasion occasion) {
+    const struct config_route *route = look_up(c, name, occasion);
     for (size_t i = 0; i < name.n && !route; i++)
         if (name.p[i] == '.')
-            route = map_get(&c->route_index, slice_from(name, i));
-    return route ? route : map_get(&c->route_index, SLICE("*"));
+            route = look_up(c, slice_from(name, i), occasion);
+    return route ? route : for_all(c, occasion);
 }
 
 // "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3); the address without brackets and tag.
@@ -61,8 +77,8 @@ static struct route by_rule(const struct config_route *rule, struct slice domain
     return (struct route){ROUTE_MX, NULL, domain, rule->port, &rule->place};
 }
 
-static struct route route_literal(const struct config *c, struct slice domain) {
-    const struct config_route *rule = map_get(&c->route_index, SLICE("*"));
+static struct route route_literal(const struct config *c, struct slice domain, enum occasion occasion) {
+    const struct config_route *rule = for_all(c, occasion);
     struct slice host;
     if (!parse_literal(domain, &host))
         return (struct route){ROUTE_BAD, NULL, domain, 0, &rule->place};
@@ -74,20 +90,23 @@ static struct route route_literal(const struct config *c, struct slice domain) {
     return route;
 }
 
-struct route route_for(const struct config *c, struct slice domain) {
+static struct route find(const struct config *c, struct slice domain, enum occasion occasion) {
     char text[DOMAIN_MAX + 1];
     if (slice_starts(domain, SLICE("[")))
-        return route_literal(c, domain);
+        return route_literal(c, domain, occasion);
     struct slice name = fold(domain, text);
     if (name.n == 0)
-        return (struct route){ROUTE_BAD, NULL, domain, 0, &find_route(c, SLICE("*"))->place};
+        return (struct route){ROUTE_BAD, NULL, domain, 0, &for_all(c, occasion)->place};
     const struct config_domain *local = map_get(&c->domain_index, name);
     if (local && !local->relayed)
         return (struct route){ROUTE_DELIVER, local, SLICE_EMPTY, 0, &local->place};
-    struct route route = by_rule(find_route(c, name), slice_upto(domain, name.n));
+    struct route route = by_rule(find_route(c, name, occasion), slice_upto(domain, name.n));
     route.domain = local;
     return route;
 }
+
+struct route route_for(const struct config *c, struct slice domain) { return find(c, domain, AS_WRITTEN); }
+struct route route_released(const struct config *c, struct slice domain) { return find(c, domain, RELEASED); }
 
 struct slice route_destination(struct arena *arena, const struct route *r) {
     struct slice name = SLICE_EMPTY;

@@ -24,6 +24,9 @@ struct route {
 // `*`, and where that is `via mx` goes to its address. The result lives as long as `c` and `domain`.
 struct route route_for(const struct config *c, struct slice domain);
 
+// The same as if no route were `hold`: where held mail goes once it is released. Never HOLD.
+struct route route_released(const struct config *c, struct slice domain);
+
 // A stable name of the queue that a route's mail waits in: "deliver:example.org", "relay:example.com",
 // "relay:example.com:2526", "relay:[192.0.2.25]:25", "relay:[hub.example]:25", "hold:example.com", "bad:...". Lower
 // case. p is NULL when the arena is full.

@@ -36,11 +36,12 @@ struct row {
     const char *destination;
 };
 
-static void check(const char *text, const struct row *rows, size_t n) {
+static void check_by(struct route (*find)(const struct config *c, struct slice domain), const char *text,
+                     const struct row *rows, size_t n) {
     struct config *c = parse(text);
     ARENA_AUTO struct arena arena = {.max = 65536};
     for (size_t i = 0; i < n; i++) {
-        struct route route = route_for(c, slice_str(rows[i].domain));
+        struct route route = find(c, slice_str(rows[i].domain));
         struct slice name = route_destination(&arena, &route);
         print_message("%s -> %.*s\n", rows[i].domain, SLICE_ARG(name));
         assert_int_equal(route.kind, rows[i].kind);
@@ -49,6 +50,8 @@ static void check(const char *text, const struct row *rows, size_t n) {
     }
     config_free(c);
 }
+
+static void check(const char *text, const struct row *rows, size_t n) { check_by(route_for, text, rows, n); }
 
 static void test_routes(void **state) {
     static const struct row rows[] = {
@@ -100,6 +103,21 @@ static void test_everything_elsewhere(void **state) {
     check(BASE "route * hold", hold, sizeof hold / sizeof *hold);
 }
 
+static void test_released(void **state) {
+    static const struct row rows[] = {
+        {"b.a.corp.example", ROUTE_HOST, 5, "relay:[hub.corp.example]:25"}, // the next best route
+        {"slow.example", ROUTE_MX, 0, "relay:slow.example"},
+        {"hub.example", ROUTE_HOST, 4, "relay:[192.0.2.25]:2525"},
+        {"here.example", ROUTE_DELIVER, 2, "deliver:here.example"},
+    };
+    check_by(route_released, routes, rows, sizeof rows / sizeof *rows);
+    static const struct row all[] = {
+        {"other.example", ROUTE_MX, 0, "relay:other.example"},
+        {"[192.0.2.1]", ROUTE_HOST, 0, "relay:[192.0.2.1]:25"},
+    };
+    check_by(route_released, BASE "route * hold", all, sizeof all / sizeof *all);
+}
+
 static void test_local(void **state) {
     struct config *c = parse(routes);
     assert_ptr_equal(route_is_local(c, SLICE("HERE.example")), &c->domains[0]);
@@ -116,6 +134,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_everything_elsewhere),
+        cmocka_unit_test(test_released),
         cmocka_unit_test(test_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,19 +64,24 @@ void queue_schedule_done(struct queue_schedule *s) {
 
 // --- finding
 
-struct queue_destination *queue_schedule_find(struct queue_schedule *s, struct slice address, struct arena *arena) {
+static struct queue_destination *destination_of(struct queue_schedule *s, const struct route *route,
+                                                struct arena *arena) {
     static const enum queue_target targets[] = {[ROUTE_DELIVER] = QUEUE_TARGET_DELIVER,
                                                 [ROUTE_MX] = QUEUE_TARGET_MX,
                                                 [ROUTE_HOST] = QUEUE_TARGET_HOST,
                                                 [ROUTE_HOLD] = QUEUE_TARGET_HOLD,
                                                 [ROUTE_BAD] = QUEUE_TARGET_BAD};
-    struct route route = route_for(s->config, slice_from(address, slice_rfind(address, '@') + 1));
-    struct slice name = route_destination(arena, &route);
+    struct slice name = route_destination(arena, route);
     if (!name.p)
         name = SLICE("bad:");
     struct queue_destination *d = map_get(&s->destinations, name);
-    struct slice host = route.kind == ROUTE_DELIVER ? route.domain->maildir : route.host;
-    return d ? d : new_destination(s, name, targets[route.kind], host, route.port);
+    struct slice host = route->kind == ROUTE_DELIVER ? route->domain->maildir : route->host;
+    return d ? d : new_destination(s, name, targets[route->kind], host, route->port);
+}
+
+struct queue_destination *queue_schedule_find(struct queue_schedule *s, struct slice address, struct arena *arena) {
+    struct route route = route_for(s->config, slice_from(address, slice_rfind(address, '@') + 1));
+    return destination_of(s, &route, arena);
 }
 
 void queue_schedule_drop_unused(struct queue_schedule *s, struct queue_destination *d) {
@@ -85,11 +90,9 @@ void queue_schedule_drop_unused(struct queue_schedule *s, struct queue_destinati
 }
 
 struct queue_destination *queue_schedule_released(struct queue_schedule *s, const struct queue_destination *held) {
-    BUF_AUTO struct buf b = {.max = 1024};
-    buf_add_str(&b, "relay:");
-    buf_add(&b, held->host);
-    struct queue_destination *d = map_get(&s->destinations, buf_slice(&b));
-    return d ? d : new_destination(s, buf_slice(&b), QUEUE_TARGET_MX, held->host, held->port ? held->port : 25);
+    ARENA_AUTO struct arena arena = {.max = 4096};
+    struct route route = route_released(s->config, held->host);
+    return destination_of(s, &route, &arena);
 }
 
 // --- groups

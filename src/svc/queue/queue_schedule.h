@@ -64,7 +64,7 @@ void queue_schedule_done(struct queue_schedule *s); // the index is empty
 struct queue_destination *queue_schedule_find(struct queue_schedule *s, struct slice address, struct arena *arena);
 void queue_schedule_drop_unused(struct queue_schedule *s, struct queue_destination *d);
 
-// Where released mail of a HOLD route goes: its domain's MX.
+// Where released mail of a HOLD route goes: by the route that would be its own without any `hold`.
 struct queue_destination *queue_schedule_released(struct queue_schedule *s, const struct queue_destination *held);
 
 void queue_schedule_assign(struct queue_group *g, struct queue_destination *d); // NULL: leaves the one it has
