@@ -105,9 +105,9 @@ static void test_everything_elsewhere(void **state) {
 
 static void test_released(void **state) {
     static const struct row rows[] = {
-        {"b.a.corp.example", ROUTE_HOST, 5, "relay:[hub.corp.example]:25"}, // the next best route
+        {"b.a.corp.example", ROUTE_HOST, 6, "relay:[hub.corp.example]:25"}, // the next best route
         {"slow.example", ROUTE_MX, 0, "relay:slow.example"},
-        {"hub.example", ROUTE_HOST, 4, "relay:[192.0.2.25]:2525"},
+        {"hub.example", ROUTE_HOST, 5, "relay:[192.0.2.25]:2525"},
         {"here.example", ROUTE_DELIVER, 2, "deliver:here.example"},
     };
     check_by(route_released, routes, rows, sizeof rows / sizeof *rows);

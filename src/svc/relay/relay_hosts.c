@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { RESOLVE_DEADLINE_MS = 40 * MS_SECOND, REPLY_MAX = 256 * 1024 };
@@ -185,6 +186,7 @@ static FIBER_FN bool ask_addresses(struct relay_hosts *h, size_t from, size_t to
     struct question *asked[MX_HOSTS_MAX][2];
     size_t n = to - from;
     bool ok = true;
+    assert(n > 0 && n <= MX_HOSTS_MAX);
     for (size_t i = 0; i < n; i++) {
         asked[i][0] = question_new(h->setup.resolver, h->list.hosts[from + i].name, MESSAGE_DNS_A);
         asked[i][1] = question_new(h->setup.resolver, h->list.hosts[from + i].name, MESSAGE_DNS_AAAA);
