@@ -34,18 +34,28 @@ static void check_domains(struct config *c, bool complete, struct config_report 
     }
 }
 
+static bool is_unspecified(const struct netaddr *a) {
+    static const struct netaddr any4 = {.family = NETADDR_V4}, any6 = {.family = NETADDR_V6};
+    return netaddr_same_ip(a, &any4) || netaddr_same_ip(a, &any6);
+}
+
+// Whether a connection to `at` reaches this listener, ports aside. One to the unspecified address stays on this
+// machine.
+static bool reaches(const struct netaddr *at, const struct netaddr *listener) {
+    if (is_unspecified(listener))
+        return is_unspecified(at) || netaddr_is_loopback(at);
+    return netaddr_same_ip(listener, at) || (is_unspecified(at) && netaddr_is_loopback(listener));
+}
+
 // Whether mail sent to this host and port would come back to one of our listeners.
 static bool is_ourselves(const struct config *c, const struct config_route *route) {
     struct netaddr at = {0};
     bool address = netaddr_parse_ip(route->host, &at);
-    bool named = !address && (slice_ieq(route->host, c->hostname) || slice_eq(route->host, SLICE("localhost")));
+    bool named = !address && (slice_ieq(route->host, c->hostname) || slice_ieq(route->host, SLICE("localhost")));
     for (size_t i = 0; i < c->listens_n; i++) {
         const struct config_listen *listen = &c->listens[i];
-        static const struct netaddr any4 = {.family = NETADDR_V4}, any6 = {.family = NETADDR_V6};
-        bool wildcard = netaddr_same_ip(&listen->at, &any4) || netaddr_same_ip(&listen->at, &any6);
-        if (listen->role != CONFIG_LISTEN_MX || listen->at.port != route->port)
-            continue;
-        if (named || (address && (netaddr_same_ip(&listen->at, &at) || (wildcard && netaddr_is_loopback(&at)))))
+        if (listen->role == CONFIG_LISTEN_MX && listen->at.port == route->port &&
+            (named || (address && reaches(&at, &listen->at))))
             return true;
     }
     return false;

@@ -307,6 +307,7 @@ static const struct {
      "2:1: expected another server, found a route to ourselves: mail would go in circles"},
     {H "listen mx *:2525\nroute * via [::1]:2525",
      "3:1: expected another server, found a route to ourselves: mail would go in circles"},
+    {H "route * via 0.0.0.0:25", "2:1: expected another server, found a route to ourselves: mail would go in circles"},
     {H "domain a.b { recipients any; deliver maildir /m }\nroute a.b hold",
      "3:1: expected a domain of others, found \"a.b\", which is delivered here (line 2)"},
 };
