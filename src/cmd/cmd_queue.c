@@ -160,8 +160,12 @@ static int show(const struct args *a) {
     }
     struct listing l = {.json = a->json};
     json_t *request = json_pack("{s:s,s:s}", "do", "queue-show", "id", a->words[1]);
-    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-    int code = text ? ask_server(a, text, show_one, &l, NULL) : EX_USAGE;
+    if (!request) {
+        fprintf(stderr, "%s: that is no text in UTF-8\n", a->program);
+        return EX_USAGE;
+    }
+    char *text = json_dumps(request, JSON_COMPACT);
+    int code = ask_server(a, text, show_one, &l, NULL);
     free(text);
     json_decref(request);
     if (code == EX_OK && !l.messages) {
