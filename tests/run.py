@@ -47,8 +47,12 @@ class Runner:
             return task[1]()
 
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            for result in pool.map(work, tasks):
-                tally.add(result)
+            try:
+                for result in pool.map(work, tasks):
+                    tally.add(result)
+            except KeyboardInterrupt:
+                program.stop()
+                raise
         if tally.ran == 0:
             tally.add(failure(name, '(no test of this suite reported a result)'))
         self.screen.row(name, tally, since)

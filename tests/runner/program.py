@@ -10,15 +10,28 @@ SANITIZERS = {
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1:exitcode=99',
 }
 
+_running = set()  # leaders of sessions
+_stopped = threading.Event()
+
+
+def stop():
+    """Ends all that runs and lets nothing begin any more: somebody pressed Ctrl-C."""
+    _stopped.set()
+    for leader in list(_running):
+        _end_session(leader)
+
 
 def run(command, cwd, timeout, env=None, each_line=None):
     """Gives (status, output); the status is None when it took longer than `timeout` seconds and was ended.
 
     It runs in a session of its own, so that whatever it started ends with it.
     """
+    if _stopped.is_set():
+        return None, 'stopped'
     whole_env = dict(os.environ, **SANITIZERS, **(env or {}))
     child = subprocess.Popen(command, cwd=cwd, env=whole_env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, start_new_session=True)
+    _running.add(child.pid)
     late = threading.Event()
 
     def end():
@@ -37,6 +50,7 @@ def run(command, cwd, timeout, env=None, each_line=None):
         status = child.wait()
     finally:
         timer.cancel()
+        _running.discard(child.pid)
         _end_session(child.pid)
     return (None if late.is_set() else status), ''.join(lines)
 
