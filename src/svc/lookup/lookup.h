@@ -7,7 +7,7 @@
 
 struct lookup_service;
 
-// w->disk is the directory in which the tables' paths begin: "/" in a process. Reads all tables.
+// w->disk, if any, is the directory in which the tables' paths begin; in a process there is none. Reads all tables.
 struct lookup_service *lookup_new(struct world *w, const struct config *c);
 
 // ROLE_SMTPD, ROLE_INJECT or ROLE_CONTROL.

@@ -5,7 +5,6 @@
 #include "rt/file.h"
 #include "rt/journal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum { CHECK_EVERY_MS = 1 * MS_SECOND, CHECK_BYTES = 1024 * 1024 }; // and a second more for each of these
@@ -74,18 +73,13 @@ static bool read_from_disk(struct disk *disk, const char *path, struct buf *out,
     return ok;
 }
 
-// A disk refuses links that lead out of it, and the jail of those who only read refuses its way of opening. Neither is
-// a reason not to read what the administrator named.
+// The simulator has disks. A process has paths: a disk refuses links that lead out of it, which are no reason not to
+// read what the administrator named, and the jail of those who only read refuses its way of opening.
 static bool read_file(struct lookup_tables *t, const struct source *s, struct buf *out, struct err *e) {
     BUF_AUTO struct buf path = {.max = 4096};
     if (!buf_add(&path, s->config->path) || !buf_add_char(&path, '\0'))
         return err_set(e, ERR_PERMANENT, "the path is too long");
-    if (t->world->disk && read_from_disk(t->world->disk, path.p, out, e))
-        return true;
-    if (t->world->disk && e->sys != EPERM && e->sys != EXDEV && e->sys != ELOOP)
-        return false;
-    buf_reset(out);
-    return file_read(path.p, out, e);
+    return t->world->disk ? read_from_disk(t->world->disk, path.p, out, e) : file_read(path.p, out, e);
 }
 
 static void check(struct lookup_tables *t, size_t i) {
