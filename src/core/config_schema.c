@@ -92,7 +92,7 @@ const struct config_directive config_schema[] = {
      .fallback = "50M", AT(limits.message_size), .doc = "Bytes of a message; announced by SIZE.", .reply = "552 5.3.4"},
     {"limit", "header-size", SIZE(4 * KIB, 64 * MIB), .fallback = "256K", AT(limits.header_size),
      .doc = "Bytes of a message's header.", .reply = "552 5.3.4"},
-    {"limit", "command-line", SIZE(512, 64 * KIB), .fallback = "2K", AT(limits.command_line),
+    {"limit", "command-line", SIZE(512, 16 * KIB), .fallback = "2K", AT(limits.command_line),
      .doc = "Bytes of a command with its CRLF (RFC 5321 4.5.3.1.4 asks for at least 512).", .reply = "500 5.5.2"},
     {"limit", "errors", COUNT(1, 1000), .fallback = "10", AT(limits.errors), .doc = "Failed commands in a session.",
      .reply = "421 4.7.0"},

@@ -195,7 +195,7 @@ static const struct {
     {H "resolver root-hints /h", "1:1: expected \"resolver recursive\" beside \"resolver root-hints\", found none"},
     {H "resolver dnssec maybe", "2:17: expected \"off\" or \"on\", found \"maybe\""},
     {H "limit { recipients 99 }", "2:20: expected a number from 100 to 10000, found \"99\""},
-    {H "limit { command-line 511 }", "2:22: expected a size from 512 to 64K, found \"511\""},
+    {H "limit { command-line 511 }", "2:22: expected a size from 512 to 16K, found \"511\""},
     {H "limit { message-size 50X }", "2:22: expected a size from 64K to 4G, found \"50X\""},
     {H "limit { message-size }", "2:22: expected a size from 64K to 4G, found the end of the directive"},
     {H "timeout { command 5 }", "2:19: expected a time from 10ms to 1d, found \"5\""},
