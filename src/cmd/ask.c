@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <time.h>
@@ -81,6 +83,13 @@ static int judge(const struct args *a, const char *line) {
 
 static bool is_last(const char *line) { return !strncmp(line, "{\"ok\":", 6); }
 
+// A server that hangs up at once may have said why: no SIGPIPE, and no error of ours before that is read.
+static void send_request(int fd, const char *request) {
+    struct iovec parts[] = {{(void *)(uintptr_t)request, strlen(request)}, {(char[]){'\n'}, 1}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    (void)sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 int ask_server(const struct args *a, const char *request, void (*each)(void *arg, char *line, size_t n), void *arg,
                char **last) {
     int code = EX_UNAVAILABLE;
@@ -90,8 +99,7 @@ int ask_server(const struct args *a, const char *request, void (*each)(void *arg
     FILE *server = open_server(a, &code);
     if (!server)
         return code;
-    fprintf(server, "%s\n", request);
-    fflush(server);
+    send_request(fileno(server), request);
     while ((n = getline(&line, &size, server)) > 0 && !is_last(line))
         if (each)
             each(arg, line, (size_t)n);

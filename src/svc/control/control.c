@@ -125,6 +125,15 @@ static void serve(void *arg) {
     c->open[session.kind]--;
 }
 
+// So much of it as fits at once: nobody waits for one that may not read.
+static void turn_away(struct transport *t, enum control_listen kind) {
+    static const char busy[] = "{\"ok\":false,\"error\":\"too many ask the server at once\",\"exit\":75}\n",
+                      http[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    size_t put;
+    t->ops->write(t, slice_str(kind == CONTROL_LISTEN_SOCKET ? busy : http), &put, NULL);
+    t->ops->close(t);
+}
+
 static void begin(struct control *c, struct transport *t, enum control_listen kind) {
     struct session *session = MEM_NEW(struct session);
     struct err e;
@@ -133,7 +142,7 @@ static void begin(struct control *c, struct transport *t, enum control_listen ki
         c->open[kind]++;
         return;
     }
-    t->ops->close(t);
+    turn_away(t, kind);
     free(session);
 }
 
