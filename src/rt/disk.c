@@ -35,6 +35,11 @@ bool disk_file_write_slice(struct disk_file *f, struct slice bytes, uint64_t off
 }
 
 bool disk_file_sync(struct disk_file *f, struct err *e) { return f->ops->sync(f, e); }
+void disk_file_start_sync(struct disk_file *f) {
+    if (f->ops->start_sync)
+        f->ops->start_sync(f);
+}
+
 bool disk_file_size(struct disk_file *f, uint64_t *out, struct err *e) { return f->ops->size(f, out, e); }
 
 void disk_file_close(struct disk_file *f) {

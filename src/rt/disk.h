@@ -32,6 +32,7 @@ struct disk_file_ops {
     bool (*sync)(struct disk_file *f, struct err *e);
     bool (*size)(struct disk_file *f, uint64_t *out, struct err *e);
     void (*close)(struct disk_file *f);
+    void (*start_sync)(struct disk_file *f); // may be NULL
 };
 
 struct disk_ops {
@@ -61,6 +62,8 @@ MUST_CHECK bool disk_file_write(struct disk_file *f, const struct iovec *parts, 
                                 struct err *e);
 MUST_CHECK bool disk_file_write_slice(struct disk_file *f, struct slice bytes, uint64_t offset, struct err *e);
 MUST_CHECK bool disk_file_sync(struct disk_file *f, struct err *e);
+// Begins to write what a sync will wait for. Promises nothing; makes the syncs of several files cost little more than one.
+void disk_file_start_sync(struct disk_file *f);
 MUST_CHECK bool disk_file_size(struct disk_file *f, uint64_t *out, struct err *e);
 void disk_file_close(struct disk_file *f); // takes NULL
 

@@ -105,7 +105,11 @@ static void file_close(struct disk_file *f) {
     free(LIST_ENTRY(f, struct kernel_file, base));
 }
 
-static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close};
+// Allocates the blocks now: then the first of many syncs commits them all at once (ext4 would allocate each at its
+// own).
+static void file_start_sync(struct disk_file *f) { (void)!sync_file_range(fd_of(f), 0, 0, SYNC_FILE_RANGE_WRITE); }
+
+static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close, file_start_sync};
 
 static int open_beneath(struct disk *d, const char *name, int flags) {
     struct open_how how = {

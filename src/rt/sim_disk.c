@@ -278,7 +278,7 @@ static void file_close(struct disk_file *base) {
     free(f);
 }
 
-static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close};
+static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close, NULL};
 
 // --- the mount
 

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "mail/header.h"
 #include "rt/journal.h"
-#include "svc/deliver/maildir.h"
+#include "svc/deliver/maildir_batch.h"
 #include "svc/metrics.h"
 #include "svc/work.h"
 
@@ -20,6 +20,7 @@ struct deliver_service {
     struct fiber_group group;
     struct peer queue, control;
     struct metric metric;
+    struct maildir_batch batch;
     uint64_t pid;     // in file names
     uint64_t counter; // in file names
 };
@@ -103,7 +104,7 @@ static FIBER_FN bool deliver_to(struct deliver_service *s, struct work *w, const
         maildir_abort(&f);
         return false;
     }
-    return maildir_commit(&f, e) || err_while(e, "storing the message");
+    return maildir_batch_commit(&s->batch, &f, e) || err_while(e, "storing the message");
 }
 
 static FIBER_FN bool run(void *service, struct work *w) {
@@ -143,6 +144,7 @@ struct deliver_service *deliver_new(struct world *w, const struct config *c) {
     s->world = w;
     s->config = c;
     fiber_group_init(&s->group, w->loop, "deliver");
+    maildir_batch_init(&s->batch, w->loop);
     s->queue = (struct peer){.group = &s->group, .handle = from_queue, .service = s};
     s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};
     s->pid = w->journal && w->journal->head.pid > 0 ? (uint64_t)w->journal->head.pid : world_random_u64(w) >> 32;
@@ -164,5 +166,6 @@ void deliver_free(struct deliver_service *s) {
     if (!s)
         return;
     assert(s->group.n == 0);
+    loop_task_stop(&s->batch.task);
     free(s);
 }

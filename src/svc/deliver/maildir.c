@@ -122,31 +122,42 @@ bool maildir_write(struct maildir_file *f, struct slice piece, struct err *e) {
     return out.failed ? err_set(e, ERR_TEMPORARY, "out of memory") : write_bytes(f, buf_slice(&out), e);
 }
 
-static bool finish(struct maildir_file *f, struct err *e) {
+void maildir_start_sync(struct maildir_file *f) { disk_file_start_sync(f->file); }
+
+bool maildir_move(struct maildir_file *f, struct err *e) {
     struct name tmp, to;
     char ending[40];
     if (f->cr && !write_bytes(f, SLICE("\r"), e))
         return false;
+    f->cr = false;
     if (!disk_file_sync(f->file, e))
         return false;
     snprintf(ending, sizeof ending, ",S=%llu", (unsigned long long)f->size);
     join(&tmp, f, "tmp", "");
     join(&to, f, "new", ending);
-    if (!disk_rename(f->disk, tmp.text, to.text, e) &&
-        (e->sys != ENOENT || !make_maildir(f, e) || !disk_rename(f->disk, tmp.text, to.text, e)))
-        return false;
-    snprintf(to.text, sizeof to.text, "%s/new", f->path);
-    return disk_sync_dir(f->disk, to.text, e);
+    return disk_rename(f->disk, tmp.text, to.text, e) ||
+           (e->sys == ENOENT && make_maildir(f, e) && disk_rename(f->disk, tmp.text, to.text, e));
 }
 
-bool maildir_commit(struct maildir_file *f, struct err *e) {
-    if (!finish(f, e)) {
+bool maildir_sync_new(struct maildir_file *f, struct err *e) {
+    struct name path;
+    snprintf(path.text, sizeof path.text, "%s/new", f->path);
+    return disk_sync_dir(f->disk, path.text, e);
+}
+
+void maildir_end(struct maildir_file *f, bool ok) {
+    if (!ok) {
         maildir_abort(f);
-        return false;
+        return;
     }
     disk_file_close(f->file);
     buf_done(&f->name);
-    return true;
+}
+
+bool maildir_commit(struct maildir_file *f, struct err *e) {
+    bool ok = maildir_move(f, e) && maildir_sync_new(f, e);
+    maildir_end(f, ok);
+    return ok;
 }
 
 void maildir_abort(struct maildir_file *f) {

@@ -25,6 +25,14 @@ MUST_CHECK bool maildir_begin(struct maildir_file *f, struct disk *disk, const c
                               struct err *e);
 MUST_CHECK bool maildir_write(struct maildir_file *f, struct slice piece, struct err *e);
 
+// The steps of a commit, for many files at once (svc/deliver/maildir_batch.h): writing begins and goes on by itself;
+// the file is synced and moved to new/; that directory is synced; and what held it is let go, after a failure of any of
+// them as maildir_abort does.
+void maildir_start_sync(struct maildir_file *f);
+MUST_CHECK bool maildir_move(struct maildir_file *f, struct err *e);
+MUST_CHECK bool maildir_sync_new(struct maildir_file *f, struct err *e);
+void maildir_end(struct maildir_file *f, bool ok);
+
 // Either one ends it. Commit: true means that it is safe in new/NAME,S=SIZE.
 MUST_CHECK bool maildir_commit(struct maildir_file *f, struct err *e);
 void maildir_abort(struct maildir_file *f);

@@ -1,5 +1,5 @@
 // maildir_test: paths that stay in their place, and files that are whole or not there at whatever moment it ends.
-#include "svc/deliver/maildir.h"
+#include "svc/deliver/maildir_batch.h"
 
 #include "rt/sim_disk.h"
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 
 static void paths(void **state) {
     static const struct {
@@ -107,6 +108,110 @@ static void power_fails_anywhere(void **state) {
         }
 }
 
+// Four files, three of one Maildir, made safe together.
+enum { BATCH = 4 };
+
+static void deliver_batch(struct disk *disk, bool ok[BATCH]) {
+    static const char *const boxes[BATCH] = {"m/alice", "m/bob", "m/alice", "m/alice"};
+    struct maildir_file f[BATCH], *files[BATCH];
+    struct err e[BATCH], *errs[BATCH];
+    bool done[BATCH];
+    size_t begun[BATCH], n = 0;
+    for (size_t i = 0; i < BATCH; i++) {
+        char name[] = {(char)('a' + i), '\0'};
+        ok[i] = false;
+        if (!maildir_begin(&f[i], disk, boxes[i], slice_str(name), &e[i]))
+            continue;
+        if (!maildir_write(&f[i], slice_str(crlf), &e[i])) {
+            maildir_abort(&f[i]);
+            continue;
+        }
+        files[n] = &f[i];
+        errs[n] = &e[i];
+        begun[n++] = i;
+    }
+    maildir_batch_settle(files, n, done, errs);
+    for (size_t i = 0; i < n; i++)
+        ok[begun[i]] = done[i];
+}
+
+static void power_fails_in_a_batch(void **state) {
+    bool down = true;
+    for (uint64_t at = 1; down; at++)
+        for (uint64_t s = 0; s < 20; s++) {
+            struct seed seed = {at * 1000 + s};
+            struct sim_disk *machine = sim_disk_new(&seed);
+            struct disk *disk = sim_disk_mount(machine);
+            struct found found = {.want = lf};
+            bool ok[BATCH];
+            size_t called_done = 0;
+            down = false;
+            sim_disk_fall_at(machine, at, fell, &down);
+            deliver_batch(disk, ok);
+            for (size_t i = 0; i < BATCH; i++)
+                called_done += ok[i];
+            assert_true(called_done == BATCH || down);
+            sim_disk_unmount(disk);
+            sim_disk_crash(machine);
+            sim_disk_each(machine, note, &found);
+            assert_int_equal(found.in_new, found.whole);
+            assert_true(found.whole >= called_done);
+            sim_disk_free(machine);
+        }
+}
+
+struct many {
+    struct maildir_batch batch;
+    struct fiber_group group;
+    struct disk *disk;
+    unsigned n, done, failed;
+};
+
+static void deliver_one(void *arg) {
+    struct many *m = arg;
+    struct maildir_file f;
+    struct err e;
+    char name[16];
+    snprintf(name, sizeof name, "f%u", m->n++);
+    assert_true(maildir_begin(&f, m->disk, "m/alice", slice_str(name), &e));
+    assert_true(maildir_write(&f, slice_str(crlf), &e));
+    if (maildir_batch_commit(&m->batch, &f, &e)) {
+        m->done++;
+        return;
+    }
+    assert_int_equal(e.kind, ERR_CANCELLED);
+    m->failed++;
+}
+
+static void cancel_all(void *arg) { fiber_group_cancel(&((struct many *)arg)->group); }
+
+// More fibers than a batch holds; cancelled while they wait, they leave nothing behind.
+static void fibers(void **state) {
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        struct seed seed = {1};
+        struct sim_disk *machine = sim_disk_new(&seed);
+        struct loop *loop = loop_new(true);
+        struct many m = {.disk = sim_disk_mount(machine)};
+        struct found found = {.want = lf};
+        struct err e;
+        maildir_batch_init(&m.batch, loop);
+        fiber_group_init(&m.group, loop, "deliver");
+        for (unsigned i = 0; i < 3 * MAILDIR_BATCH_MAX - 5; i++)
+            assert_true(fiber_spawn(&m.group, "deliver", deliver_one, &m, &e));
+        if (cancelled)
+            assert_true(fiber_spawn(&m.group, "cancel", cancel_all, &m, &e));
+        loop_run(loop);
+        sim_disk_each(machine, note, &found);
+        assert_int_equal(m.done + m.failed, 3 * MAILDIR_BATCH_MAX - 5);
+        assert_int_equal(m.failed != 0, cancelled);
+        assert_int_equal(found.whole, m.done);
+        assert_int_equal(found.in_tmp, 0);
+        sim_disk_unmount(m.disk);
+        sim_disk_free(machine);
+        loop_free(loop);
+    }
+}
+
 static void full_disk(void **state) {
     struct seed seed = {1};
     struct sim_disk *machine = sim_disk_new(&seed);
@@ -139,8 +244,13 @@ static void a_name_that_is_taken(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths),     cmocka_unit_test(cut_anywhere),         cmocka_unit_test(power_fails_anywhere),
-        cmocka_unit_test(full_disk), cmocka_unit_test(a_name_that_is_taken),
+        cmocka_unit_test(power_fails_in_a_batch),
+        cmocka_unit_test(fibers),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(power_fails_anywhere),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(a_name_that_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

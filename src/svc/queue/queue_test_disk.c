@@ -52,7 +52,7 @@ static void file_close(struct disk_file *f) {
     free(file_of(f));
 }
 
-static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close};
+static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close, NULL};
 
 static bool test_open(struct disk *d, const char *name, int flags, struct disk_file **out, struct err *e) {
     struct disk_file *inner;
