@@ -8,7 +8,7 @@ import re
 import pytest
 
 from site_of_test import wait_until
-from torment import TRUST, Bulk, numbered
+from torment import TRUST, Bulk, numbered, take
 
 N = 300
 
@@ -17,9 +17,7 @@ N = 300
 def stopped(sites):
     """A site that was stopped with N held messages, many times a segment's worth of nothing else."""
     site = sites(f'{TRUST}\nroute * hold', queue='segment 1M; reserve 1M')
-    with Bulk(site.port) as b:
-        for n in range(N):
-            assert b.send('alice@example.org', f'r{n}@far.example', numbered(f'm{n}', 7000)) == 250
+    assert take(site, 'alice@example.org', [f'r{n}@far.example' for n in range(N)], numbered('m', 7000)) == N
     site.stop()
     return site
 

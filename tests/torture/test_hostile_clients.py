@@ -278,6 +278,7 @@ def test_everything_at_once(sites):
         t.join(20)
     wait_until(lambda: len(site.mailbox('bob')) >= n, 30, 0.2)
     assert n > 5 and longest < 5, (n, longest)
-    works(site)
+    send_by_hand(site, PLAIN, 'you@example.net', ['bob@example.org'])
+    wait_until(lambda: any(b'a few odd lines' in m for m in site.mailbox('bob')), 20)
     calm(site, was)
     settled_descriptors(site, files)
