@@ -19,18 +19,20 @@ struct ledger_message {
     const char *sender; // "" is the null reverse-path
     struct ledger_recipient recipients[LEDGER_RECIPIENTS];
     size_t recipients_n;
-    unsigned unanswered; // content was sent whole and no reply came: the message may exist without our knowing
-    unsigned unheard;    // a foreign server took it and could not tell
+    bool refused;     // the content got a 4xx or 5xx while every process lived: it must never arrive
+    unsigned unheard; // a foreign server took it and could not tell
 };
 
 struct ledger {
     struct ledger_message messages[LEDGER_MESSAGES];
     size_t n;
-    unsigned faults;     // kills, crashes, failed syncs: each may make an acknowledgement get lost inside the house
-    uint64_t cuts;   // connections that broke on the way; between two houses nobody else sees what got lost
+    unsigned falls; // processes killed and power lost: each may make an acknowledgement get lost inside a house
+    uint64_t cuts;  // connections that broke on the way; between two houses nobody else sees what got lost
     unsigned acknowledged;
-    unsigned early;      // 250 for something that was not durable
+    unsigned early; // 250 for something that was not durable
     char first_early[LEDGER_TOKEN];
+    unsigned strays; // arrivals at an address that was no recipient
+    char first_stray[LEDGER_TOKEN];
 };
 
 // A new message with a token of its own; NULL when the ledger is full.
@@ -40,6 +42,7 @@ struct ledger_recipient *ledger_add(struct ledger_message *m, const char *addres
 // Content that arrived for `address`: a message of ours, or a notification about some.
 void ledger_arrived(struct ledger *l, const char *address, struct slice content);
 
-// Whether every acknowledged recipient arrived or bounced, and nothing arrived twice without a reason. Mistakes are
+// Whether every acknowledged recipient arrived or bounced, nothing arrived twice without a reason, and nothing that was
+// refused arrived at all. Mistakes are
 // written to `report`, a line each.
 bool ledger_verdict(const struct ledger *l, struct buf *report);

@@ -25,7 +25,7 @@ enum {
 
 // What goes wrong in a seed.
 struct weather {
-    bool network, kills, crashes, disk, clock, full;
+    bool network, kills, crashes, disk, clock, full, slow;
 };
 
 struct world_of_seed {
@@ -85,6 +85,7 @@ static struct weather choose_weather(struct seed *s) {
         .disk = seed_chance(s, 250),
         .clock = seed_chance(s, 200),
         .full = seed_chance(s, 150),
+        .slow = seed_chance(s, 300),
     };
 }
 
@@ -97,12 +98,11 @@ static void set_faults(struct world_of_seed *w, bool trouble) {
         disk = (struct sim_disk_faults){.write_per_mille = 15, .sync_per_mille = 30, .capacity = 64 << 20};
     if (trouble && w->weather.full)
         disk.capacity = 4 << 20;
+    w->stranger.slow_ms = trouble && w->weather.slow ? 15 * MS_SECOND : 0;
     w->stranger.trouble_per_mille = trouble && w->weather.network ? 80 : 0;
     sim_net_set_faults(w->net, &net);
     sim_disk_set_faults(house_state_disk(w->here), &disk);
     sim_disk_set_faults(house_state_disk(w->there), &disk);
-    if (w->weather.disk && trouble)
-        w->ledger.faults++;
 }
 
 static FIBER_FN void raise_the_fallen(struct house *h) {
@@ -129,15 +129,15 @@ static FIBER_FN void make_trouble(struct world_of_seed *w) {
     struct seed *s = &w->seed;
     struct house *h = seed_chance(s, 700) ? w->here : w->there;
     if (w->weather.kills && seed_chance(s, 600)) {
-        w->ledger.faults++;
+        w->ledger.falls++;
         house_kill(h, victims[seed_below(s, sizeof victims / sizeof *victims)]);
         fiber_sleep((int64_t)seed_below(s, 1000));
     } else if (w->weather.crashes && seed_chance(s, 300)) {
-        w->ledger.faults++;
+        w->ledger.falls++;
         house_crash(h);
         fiber_sleep((int64_t)seed_below(s, 20000));
     } else if (w->weather.crashes && seed_chance(s, 700)) {
-        w->ledger.faults++;
+        w->ledger.falls++;
         house_fall_at(h, seed_chance(s, 250), 1 + seed_below(s, 60));
     } else if (w->weather.clock && seed_chance(s, 300)) {
         w->clock_offset_ms += (int64_t)seed_below(s, 2 * MS_HOUR) - MS_HOUR / 2;
@@ -147,7 +147,7 @@ static FIBER_FN void make_trouble(struct world_of_seed *w) {
 static FIBER_FN bool live_through_trouble(struct world_of_seed *w) {
     struct mono until = loop_in_ms(w->loop, TROUBLE_MS);
     while (mono_before(loop_now(w->loop), until)) {
-        fiber_sleep((int64_t)(500 + seed_below(&w->seed, 90000)));
+        fiber_sleep((int64_t)(500 + seed_below(&w->seed, w->weather.kills ? 30000 : 90000)));
         make_trouble(w);
         if (!up(w, w->here) || !up(w, w->there))
             return false;
@@ -166,7 +166,7 @@ static FIBER_FN void direct(void *arg) {
     if (up(w, w->here) && up(w, w->there) && live_through_trouble(w)) {
         set_faults(w, false);
         if (w->weather.crashes) { // what was about to fall, falls now
-            w->ledger.faults++;
+            w->ledger.falls++;
             house_crash(w->here);
             house_crash(w->there);
         }
@@ -292,8 +292,9 @@ static bool run_seed(uint64_t run, bool trace, struct buf *report, unsigned *ack
 static void show_weather(uint64_t run) {
     struct seed seed = first_state(run);
     struct weather w = choose_weather(&seed);
-    printf("# seed %llu:%s%s%s%s%s%s\n", (unsigned long long)run, w.network ? " network" : "", w.kills ? " kills" : "",
-           w.crashes ? " crashes" : "", w.disk ? " disk" : "", w.clock ? " clock" : "", w.full ? " full" : "");
+    printf("# seed %llu:%s%s%s%s%s%s%s\n", (unsigned long long)run, w.network ? " network" : "", w.kills ? " kills" : "",
+           w.crashes ? " crashes" : "", w.disk ? " disk" : "", w.clock ? " clock" : "", w.full ? " full" : "",
+           w.slow ? " slow" : "");
 }
 
 static int run_one(uint64_t run) {

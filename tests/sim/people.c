@@ -88,11 +88,10 @@ static FIBER_FN bool send_message(struct person *p, struct stream *s, struct led
     }
     if (!any || ask(s, p->loop, "DATA\r\n") != 354)
         return false;
-    m->unanswered++;
+    unsigned falls = p->ledger->falls;
     put_content(s, p, m, size);
     int code = reply(s, p->loop);
-    if (code)
-        m->unanswered--;
+    m->refused = code >= 400 && falls == p->ledger->falls && !house_fell(p->house);
     if (code == 250)
         note_acknowledged(p, m, taken);
     return code == 250;
@@ -119,8 +118,16 @@ static struct ledger_message *think_of_message(struct person *p) {
     return m;
 }
 
+// The same message for another try, under a token of its own: so every copy that arrives tells which try it was.
+static struct ledger_message *once_more(struct person *p, const struct ledger_message *before) {
+    struct ledger_message *m = ledger_new(p->ledger, p->run, before->sender);
+    for (size_t i = 0; m && i < before->recipients_n; i++)
+        ledger_add(m, before->recipients[i].address);
+    return m;
+}
+
 static FIBER_FN void send_until_clear(struct person *p, struct ledger_message *m, size_t size) {
-    for (int try = 0; try < TRIES && !fiber_cancelled(); try++) {
+    for (int try = 0; m && try < TRIES && !fiber_cancelled(); try++) {
         struct stream s;
         bool clear = false;
         if (open_session(p, &s)) {
@@ -132,6 +139,7 @@ static FIBER_FN void send_until_clear(struct person *p, struct ledger_message *m
         if (clear)
             return;
         fiber_sleep((int64_t)(5000 + seed_below(p->seed, 60000)));
+        m = once_more(p, m);
     }
 }
 
@@ -270,8 +278,8 @@ static FIBER_FN void visit_run(void *arg) {
             break;
         }
         after_content = slice_istarts(line, SLICE("DATA"));
-        if (in_trouble(v->host))
-            fiber_sleep((int64_t)seed_below(v->host->seed, 30000));
+        if (in_trouble(v->host) || v->host->slow_ms)
+            fiber_sleep((int64_t)seed_below(v->host->seed, v->host->slow_ms ? (uint64_t)v->host->slow_ms : 30000));
         if (!serve_line(v, line))
             break;
     }

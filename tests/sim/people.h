@@ -28,6 +28,7 @@ struct stranger {
     struct ledger *ledger;
     struct fiber_group *group;
     unsigned trouble_per_mille;
+    int64_t slow_ms; // up to so long before each answer
     unsigned later; // how often later@ was refused so far
 };
 
