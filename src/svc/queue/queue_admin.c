@@ -26,8 +26,16 @@ static void answer(struct queue_peer *p, uint64_t frame_id, const struct message
 
 // --- looking
 
+// Word for word, and who said so: "mx.example.net[192.0.2.1]:25 said: 450 4.2.1 try again".
+static struct slice reason_text(const struct queue_reason *r, struct arena *arena) {
+    if (!r || !r->smtp || !r->remote.n)
+        return r ? r->text : SLICE_EMPTY;
+    return arena_printf(arena, "%.*s said: %u %u.%u.%u %.*s", SLICE_ARG(r->remote), r->smtp, r->enhanced[0],
+                        r->enhanced[1], r->enhanced[2], SLICE_ARG(r->text));
+}
+
 static void describe_recipient(const struct queue_message *m, size_t i, const struct envelope_recipient *address,
-                               struct message_queue_recipient *out) {
+                               struct arena *arena, struct message_queue_recipient *out) {
     const struct queue_recipient *r = &m->recipients[i];
     const struct queue_group *g = &m->groups[r->group];
     const struct queue_destination *d = g->destination;
@@ -36,7 +44,7 @@ static void describe_recipient(const struct queue_message *m, size_t i, const st
                                             .state = (enum message_recipient_state)g->state,
                                             .attempts = g->attempts,
                                             .next_attempt = g->next,
-                                            .reason = r->reason ? r->reason->text : SLICE_EMPTY,
+                                            .reason = reason_text(r->reason, arena),
                                             .destination = d ? d->name : SLICE_EMPTY};
     if (r->state == LOG_RECIPIENT_DONE)
         out->state = MESSAGE_RECIPIENT_DONE;
@@ -45,7 +53,7 @@ static void describe_recipient(const struct queue_message *m, size_t i, const st
     else if (g->state == MESSAGE_RECIPIENT_READY && d->blocked) { // waits with all others for its dead destination
         out->state = MESSAGE_RECIPIENT_DEFERRED;
         out->next_attempt = d->back_at;
-        out->reason = d->reason ? d->reason->text : out->reason;
+        out->reason = d->reason ? reason_text(d->reason, arena) : out->reason;
     }
 }
 
@@ -63,7 +71,7 @@ static bool describe(struct queue_message *m, struct arena *arena, struct messag
     if (!out->recipients)
         return false;
     for (size_t i = 0; i < m->recipients_n; i++)
-        describe_recipient(m, i, &submit.envelope.recipients[i], &out->recipients[i]);
+        describe_recipient(m, i, &submit.envelope.recipients[i], arena, &out->recipients[i]);
     return true;
 }
 
@@ -83,8 +91,11 @@ static void list_page(struct queue_peer *p, const struct link_frame *f, const st
     struct message_queue_reply r = {.count = q->index.messages.n};
     struct list *at = list_after(q, query->queue_id);
     r.entries = arena_alloc(&arena, (limit + 1) * sizeof *r.entries);
-    for (; at != &q->index.all && r.entries_n < limit && arena.total < LIST_BYTES; at = at->next)
-        r.entries_n += describe(LIST_ENTRY(at, struct queue_message, entry), &arena, &r.entries[r.entries_n]);
+    for (; at != &q->index.all && r.entries_n < limit && arena.total < LIST_BYTES; at = at->next) {
+        struct queue_message *m = LIST_ENTRY(at, struct queue_message, entry);
+        if (m->open) // else all is done but for the last outcome's way to the disk
+            r.entries_n += describe(m, &arena, &r.entries[r.entries_n]);
+    }
     r.more = at != &q->index.all;
     answer(p, f->id, &r);
 }
