@@ -26,7 +26,7 @@ static FIBER_FN void script_deferred(struct play *p) {
         struct message_queue_reply r = play_ask(p, LINK_QUEUE_SHOW, 1, "");
         CHECK_EQ(r.entries[0].recipients[0].state, MESSAGE_RECIPIENT_DEFERRED);
         CHECK_EQ(r.entries[0].recipients[0].attempts, attempt);
-        CHECK(slice_eq(r.entries[0].recipients[0].reason, SLICE("the words of the remote")));
+        CHECK(slice_eq(r.entries[0].recipients[0].reason, SLICE("mx[192.0.2.1]:25 said: 450 4.1.1 the words of the remote")));
         wait *= 2;
     }
     CHECK(play_hear_work(p, p->relay, wait));
@@ -117,7 +117,7 @@ static FIBER_FN void script_dead_destination(struct play *p) {
     struct message_queue_reply r = play_ask(p, LINK_QUEUE_LIST, 0, "");
     for (size_t i = 0; i < 20; i++) // those that wait for it say why
         CHECK_EQ(r.entries[i].recipients[0].state, MESSAGE_RECIPIENT_DEFERRED);
-    CHECK(slice_eq(r.entries[19].recipients[0].reason, SLICE("the words of the remote")));
+    CHECK(slice_eq(r.entries[19].recipients[0].reason, SLICE("mx[192.0.2.1]:25 said: 450 4.1.1 the words of the remote")));
     for (int probe = 0; probe < 3; probe++) { // single attempts, ever more rarely
         CHECK(play_hear_work(p, p->relay, 8 * MS_MINUTE));
         play_send_outcome(p, p->relay, MESSAGE_DEFERRED, MESSAGE_SITE_FAILED);
