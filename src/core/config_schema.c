@@ -127,7 +127,7 @@ const struct config_directive config_schema[] = {
     {"queue", "attempts", COUNT(1, 100000), .fallback = "500", AT(queue.attempts),
      .doc = "Attempts at once to all destinations."},
     {"queue", "segment", .type = CONFIG_BIG_SIZE, .syntax = "SIZE", .least = 64 * KIB, .most = 1024LL * MIB,
-     .fallback = "64M", AT(queue.segment_size), .doc = "Bytes of one segment of the log."},
+     .fallback = "128M", AT(queue.segment_size), .doc = "Bytes of one segment of the log."},
     {"queue", "reserve", .type = CONFIG_BIG_SIZE, .syntax = "SIZE", .least = 0, .most = 1LL << 50, .fallback = "64M",
      AT(queue.reserve), .doc = "With less than this free on the disk new mail is refused while the queue drains.",
      .reply = "452 4.3.1"},

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { TRIM_AFTER_MS = 1000 }; // a fiber that is parked that long gives its unused stack pages back
+enum { TRIM_AFTER_MS = 50 }; // a fiber that is parked that long gives its unused stack pages back
 
 enum fiber_state { FIBER_STATE_READY, FIBER_STATE_RUNNING, FIBER_STATE_PARKED, FIBER_STATE_ENDED };
 

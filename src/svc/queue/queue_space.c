@@ -86,9 +86,12 @@ static bool finish_filling(struct queue_log *l, struct err *e) {
 bool queue_space_fill_step(struct queue_log *l, struct err *e) {
     if (!l->filling && !begin_filling(l, false, e))
         return false;
-    // Synced step by step: one sync of the whole would hold up the mail that waits for its own.
-    bool ok = fill_some(l, QUEUE_FILL_STEP, e) && disk_file_sync(l->filling, e) &&
-              (l->filled < l->segment_size || finish_filling(l, e));
+    bool ok = fill_some(l, QUEUE_FILL_STEP, e);
+    // The disk begins with each step at once and nobody waits for it: the sync at the end finds little left to do, where
+    // a sync a step, or one of the whole, would hold up the mail that waits for its own.
+    if (ok)
+        disk_file_start_sync(l->filling);
+    ok = ok && (l->filled < l->segment_size || finish_filling(l, e));
     if (!ok)
         stop_filling(l);
     return ok;
