@@ -112,7 +112,7 @@ static void test_defaults(void **state) {
     assert_int_equal(c->limits.command_line, 2048);
     assert_int_equal(c->timeouts.data_end, 600000);
     assert_int_equal(c->queue.expire, 5LL * 86400000);
-    assert_int_equal(c->queue.segment_size, 64 << 20);
+    assert_int_equal(c->queue.segment_size, 128 << 20);
     assert_int_equal(c->smtpd_workers, 1);
     config_free(c);
 }
