@@ -25,6 +25,7 @@
 //     C: what the client must send                may end with ...
 //     C* content up to and with the final dot, which must be the message's
 #include "certificate.h"
+#include "script.h"
 
 #include "base/mem.h"
 #include "base/num.h"
@@ -552,22 +553,10 @@ static void run_script(const char *path, struct slice text, char failure[1000]) 
     free(s);
 }
 
-static bool read_all(const char *path, struct buf *out) {
-    FILE *f = fopen(path, "rb");
-    char piece[4096];
-    size_t n;
-    if (!f)
-        return false;
-    while ((n = fread(piece, 1, sizeof piece, f)) > 0)
-        buf_add(out, slice_of(piece, n));
-    fclose(f);
-    return true;
-}
-
 static bool run_file(const char *path) {
     BUF_AUTO struct buf text = {.max = 1 << 20};
     char failure[1000] = "can't be read";
-    if (read_all(path, &text))
+    if (script_read(path, &text))
         run_script(path, buf_slice(&text), failure);
     printf("%s - %s\n", failure[0] ? "not ok" : "ok", path);
     if (failure[0])
