@@ -32,6 +32,8 @@ struct config *config_parse(struct slice text, struct slice directory, struct co
     config_build(c, config_tree_parse(text, &scratch, report), directory, report);
     struct config_builder b = {.c = c};
     add_last_route(&b);
+    if (!c->mechanisms)
+        c->mechanisms = ((1u << CONFIG_MECHANISM_COUNT) - 1) & ~(1u << CONFIG_MECHANISM_SCRAM_SHA_1);
     config_check(c, report);
     config_report_sort(report);
     if (report->n == 0)
@@ -45,13 +47,53 @@ void config_free(struct config *c) {
         return;
     map_done(&c->domain_index);
     map_done(&c->route_index);
+    map_done(&c->user_index);
     arena_done(&c->arena);
     free(c);
 }
 
-bool config_trusts(const struct config *c, const struct netaddr *client) {
-    for (size_t i = 0; i < c->relay_from_n; i++)
-        if (netaddr_in_net(client, &c->relay_from[i]))
+bool config_in_nets(const struct netaddr_net *nets, size_t n, const struct netaddr *client) {
+    for (size_t i = 0; i < n; i++)
+        if (netaddr_in_net(client, &nets[i]))
             return true;
     return false;
+}
+
+bool config_trusts(const struct config *c, const struct netaddr *client) {
+    return config_in_nets(c->relay_from, c->relay_from_n, client);
+}
+
+bool config_listens(const struct config *c, enum config_listen_role role) {
+    for (size_t i = 0; i < c->listens_n; i++)
+        if (c->listens[i].role == role)
+            return true;
+    return false;
+}
+
+bool config_has_auth(const struct config *c, enum config_auth_kind kind) {
+    for (size_t i = 0; i < c->auths_n; i++)
+        if (c->auths[i].kind == kind)
+            return true;
+    return false;
+}
+
+struct config_quota config_quota_of(const struct config *c, struct slice user) {
+    struct config_quota q = c->quota;
+    const struct config_user *own = map_get(&c->user_index, user);
+    if (!own)
+        return q;
+    uint32_t *const to[] = {&q.messages_hour, &q.messages_day, &q.recipients_hour, &q.recipients_day};
+    const uint32_t from[] = {own->quota.messages_hour, own->quota.messages_day, own->quota.recipients_hour,
+                             own->quota.recipients_day};
+    for (size_t i = 0; i < sizeof to / sizeof *to; i++)
+        if (own->quota_set[i])
+            *to[i] = from[i];
+    if (own->quota_set[4])
+        q.message_size = own->quota.message_size;
+    return q;
+}
+
+bool config_any_sender(const struct config *c, struct slice user) {
+    const struct config_user *own = map_get(&c->user_index, user);
+    return own && own->any_sender;
 }

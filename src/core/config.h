@@ -14,10 +14,13 @@ struct config_place {
     uint32_t line, column; // from 1; 0 for a built-in default
 };
 
-enum config_listen_role { CONFIG_LISTEN_MX, CONFIG_LISTEN_HTTP };
+// mx: other servers, port 25; AUTH is never offered. submission: users, who must authenticate; ports 587 (STARTTLS) and
+// 465 (implicit TLS).
+enum config_listen_role { CONFIG_LISTEN_MX, CONFIG_LISTEN_HTTP, CONFIG_LISTEN_SUBMISSION };
 
 struct config_listen {
     enum config_listen_role role;
+    bool tls_implicit; // submission: TLS begins with the connection (RFC 8314)
     struct netaddr at;
     struct config_place place;
 };
@@ -59,6 +62,84 @@ enum config_resolver_kind { CONFIG_RESOLVER_SYSTEM, CONFIG_RESOLVER_FORWARD, CON
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 enum config_tls_out { CONFIG_TLS_OUT_MAY, CONFIG_TLS_OUT_NEVER };
 
+// A chain and its private key, PEM. The names it serves are the certificate's own; the first is for clients that name
+// none, or one that nobody has.
+struct config_certificate {
+    struct slice certificate, key; // paths
+    struct slice ocsp;             // path of a DER response to staple; empty: none
+    struct config_place place;
+};
+
+// old: TLS 1.0 up and CBC suites, for machines that can't do better; on submission and mx alike.
+enum config_tls_profile { CONFIG_TLS_MODERN, CONFIG_TLS_OLD };
+
+// Who signs for whom: messages whose From is in `domain` get a signature d=`signer`, s=`selector`. Several rules for
+// one domain all sign.
+struct config_dkim {
+    struct slice domain; // "example.org"; ".example.org" for all below; "*" for the rest; the most particular counts
+    struct slice signer, selector;
+    struct slice key; // path, PEM; RSA of at least 2048 bits, or Ed25519
+    struct config_place place;
+};
+
+enum config_auth_kind { CONFIG_AUTH_FILE, CONFIG_AUTH_PAM, CONFIG_AUTH_DOVECOT, CONFIG_AUTH_JWT, CONFIG_AUTH_INTROSPECT };
+
+// Who knows the users. Asked in the file's order: the first that knows the user decides.
+struct config_auth {
+    enum config_auth_kind kind;
+    struct slice path;             // FILE: passwords; DOVECOT: socket; JWT: JWKS; INTROSPECT: file with ID:SECRET
+    struct slice service;          // PAM
+    struct slice url;              // INTROSPECT
+    struct slice issuer, audience; // JWT, INTROSPECT: checked where not empty
+    struct slice claim;            // JWT, INTROSPECT: what names the user; "email" unless said (INTROSPECT: "username")
+    struct config_place place;
+};
+
+enum config_mechanism {
+    CONFIG_MECHANISM_PLAIN,
+    CONFIG_MECHANISM_LOGIN,
+    CONFIG_MECHANISM_SCRAM_SHA_1, // only when asked for
+    CONFIG_MECHANISM_SCRAM_SHA_256,
+    CONFIG_MECHANISM_SCRAM_SHA_256_PLUS,
+    CONFIG_MECHANISM_EXTERNAL,
+    CONFIG_MECHANISM_OAUTHBEARER,
+    CONFIG_MECHANISM_XOAUTH2,
+    CONFIG_MECHANISM_COUNT
+};
+extern const char *const config_mechanism_names[CONFIG_MECHANISM_COUNT + 1]; // "plain"; NULL ends
+
+struct config_quota { // 0: no bound
+    uint32_t messages_hour, messages_day;
+    uint32_t recipients_hour, recipients_day;
+    uint64_t message_size; // bytes
+};
+
+// `user NAME { ... }`: what is particular about one user.
+struct config_user {
+    struct slice name; // as it authenticates, lower case
+    bool any_sender;   // `senders any`
+    bool quota_set[5]; // which fields of `quota` were given; the others are config.quota's
+    struct config_quota quota;
+    struct config_place place;
+};
+
+// Failed log-ins. Past the bound an account, address or network is locked; a lock's time doubles with each one.
+struct config_lockout {
+    uint32_t account, address, network; // failures within `window`; 0: none
+    int64_t window;                     // ms
+    int64_t time_first, time_most;      // ms that a lock lasts
+    int64_t delay_first, delay_most;    // ms of waiting before a failure is told; doubles with each one
+};
+
+// A user's own past, and what is far beyond it.
+struct config_guard {
+    bool on;
+    int64_t learn;       // ms of past that are needed before anything is held
+    uint32_t factor;     // times the busiest hour of the past
+    uint32_t least;      // messages or recipients an hour that are never too many
+    struct slice notify; // address; empty: postmaster@hostname
+};
+
 struct config_limits {
     uint32_t sessions;             // all sessions of a listener; 421 past it
     uint32_t sessions_per_client;  // by address; trusted networks are exempt; 421
@@ -91,7 +172,30 @@ struct config {
     struct slice state;                    // directory of the queue log, absolute
     struct slice control;                  // path of the control socket, absolute
     struct slice user;                     // to run as when started by root; empty: stays
-    struct slice tls_certificate, tls_key; // paths of PEM files; empty: no STARTTLS
+    struct config_certificate *certificates; // none: no STARTTLS
+    size_t certificates_n;
+    enum config_tls_profile tls_profile;
+    struct slice tls_client_ca; // path, PEM: who vouches for clients' certificates (EXTERNAL); empty: none are asked for
+    struct slice tls_ca;        // path, PEM: who vouches for next hops where TLS is required; empty: the system's
+    int64_t tls_ticket_life;    // ms that a session can be resumed; 0: never
+    struct config_dkim *dkims;
+    size_t dkims_n;
+    struct slice dkim_keys; // directory of `posthouse dkim`, absolute
+    struct config_auth *auths;
+    size_t auths_n;
+    uint32_t mechanisms;        // 1 << enum config_mechanism
+    struct slice senders;       // name of the table of senders; empty: none
+    struct map user_index;      // lower-case name to struct config_user
+    struct config_user *users;
+    size_t users_n;
+    struct config_quota quota;
+    struct config_lockout lockout;
+    struct config_guard guard;
+    bool received_user; // the user's name in Received
+    struct netaddr_net *proxy_from; // who may speak the PROXY protocol, and then must
+    size_t proxy_from_n;
+    struct netaddr_net *xclient_from; // who may use XCLIENT
+    size_t xclient_from_n;
     enum config_tls_out tls_out;
     struct config_listen *listens;
     size_t listens_n;
@@ -112,7 +216,7 @@ struct config {
     struct slice trust_anchors; // path of a zone file of DS and DNSKEY records; empty: the root's own
     struct slice root_hints;    // path of a zone file; recursive only; empty: the built-in ones
     enum config_log_format log_format;
-    uint32_t smtpd_workers, relay_workers;
+    uint32_t smtpd_workers, relay_workers, submission_workers, auth_workers, keys_workers;
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_queue queue;
@@ -140,6 +244,19 @@ void config_report_done(struct config_report *r);
 
 // Whether mail from this client is relayed anywhere: `relay from`.
 bool config_trusts(const struct config *c, const struct netaddr *client);
+
+// Whether a client is in one of these networks.
+bool config_in_nets(const struct netaddr_net *nets, size_t n, const struct netaddr *client);
+
+// Whether there is a listener of that role.
+bool config_listens(const struct config *c, enum config_listen_role role);
+
+// What holds for a user (lower case): `user NAME` over the general one.
+struct config_quota config_quota_of(const struct config *c, struct slice user);
+bool config_any_sender(const struct config *c, struct slice user);
+
+// Whether a listener's role has it at all; submission without TLS has none.
+bool config_has_auth(const struct config *c, enum config_auth_kind kind);
 
 // The whole configuration as it acts, defaults included, in its own language; parsing it gives the same.
 bool config_write_effective(const struct config *c, struct buf *out);

@@ -9,6 +9,7 @@ struct config_builder {
     struct config_report *report;
     struct slice directory;
     struct config_domain *domain; // whose block is being read
+    struct config_user *user;     // likewise
     // Where each directive of the schema was seen first; line 0: not yet.
     struct config_place seen[CONFIG_DIRECTIVES_MAX];
 };
@@ -60,4 +61,6 @@ bool config_is_host(struct slice s);
 typedef void config_part(struct config_builder *b, const struct config_node *node, const struct config_word *args);
 config_part config_part_hostname, config_part_user, config_part_listen, config_part_tls, config_part_table,
     config_part_domain, config_part_recipients, config_part_deliver, config_part_tag, config_part_relay,
-    config_part_route, config_part_resolver;
+    config_part_route, config_part_resolver, config_part_auth, config_part_mechanisms, config_part_account,
+    config_part_any_sender, config_part_account_quota, config_part_senders, config_part_notify, config_part_domain_dkim,
+    config_part_dkim_sign, config_part_proxy, config_part_xclient;

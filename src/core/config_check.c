@@ -34,6 +34,28 @@ static void check_domains(struct config *c, bool complete, struct config_report 
     }
 }
 
+static void check_users(struct config *c, bool complete, struct config_report *r) {
+    for (size_t i = 0; i < c->users_n && !config_report_full(r); i++) {
+        struct config_user *u = &c->users[i];
+        const struct config_user *twin = map_get(&c->user_index, u->name);
+        struct slice name = config_report_quote(r, u->name);
+        if (twin)
+            config_report_add(r, u->place, "expected each account once, found %.*s again (first on line %u)",
+                              SLICE_ARG(name), twin->place.line);
+        else
+            map_set(&c->user_index, u->name, u);
+    }
+    for (size_t i = 0; complete && i < c->listens_n; i++) {
+        const struct config_listen *l = &c->listens[i];
+        if (l->role == CONFIG_LISTEN_SUBMISSION && c->certificates_n == 0)
+            config_report_add(r, l->place, "expected a \"tls certificate\" beside \"listen submission\", found none: "
+                                           "nobody may log in without TLS");
+        else if (l->role == CONFIG_LISTEN_SUBMISSION && c->auths_n == 0)
+            config_report_add(r, l->place, "expected an \"auth\" directive beside \"listen submission\", found none: "
+                                           "nobody could log in");
+    }
+}
+
 static bool is_unspecified(const struct netaddr *a) {
     static const struct netaddr any4 = {.family = NETADDR_V4}, any6 = {.family = NETADDR_V6};
     return netaddr_same_ip(a, &any4) || netaddr_same_ip(a, &any6);
@@ -104,5 +126,6 @@ void config_check(struct config *c, struct config_report *report) {
     check_domains(c, complete, report);
     for (size_t i = 0; i < c->routes_n && !config_report_full(report); i++)
         check_route(c, &c->routes[i], report);
+    check_users(c, complete, report);
     check_trust(c, report);
 }

@@ -3,7 +3,7 @@
 
 #include "base/num.h"
 
-enum { LISTENS_MAX = 256, USER_MAX = 32, DNS_PORT = 53 };
+enum { CERTIFICATES_MAX = 1000, LISTENS_MAX = 256, USER_MAX = 32, DNS_PORT = 53 };
 
 static const char *const open_relay_word = "yes-i-want-an-open-relay";
 
@@ -58,7 +58,8 @@ static void add_listen(struct config_builder *b, const struct config_listen *lis
 }
 
 void config_part_listen(struct config_builder *b, const struct config_node *node, const struct config_word *args) {
-    static const char *const roles[] = {[CONFIG_LISTEN_MX] = "mx", [CONFIG_LISTEN_HTTP] = "http", NULL};
+    static const char *const roles[] = {
+        [CONFIG_LISTEN_MX] = "mx", [CONFIG_LISTEN_HTTP] = "http", [CONFIG_LISTEN_SUBMISSION] = "submission", NULL};
     static const char *const expected = "an address and a port such as 127.0.0.1:25, [::1]:25 or *:25";
     struct config_listen listen = {.place = node->words->place};
     size_t role;
@@ -66,7 +67,11 @@ void config_part_listen(struct config_builder *b, const struct config_node *node
         return;
     listen.role = (enum config_listen_role)role;
     const struct config_word *word = config_take(b, node, &args, expected);
-    if (!word || !config_take_end(b, node, args))
+    if (!word || (args && listen.role == CONFIG_LISTEN_SUBMISSION &&
+                  !(listen.tls_implicit =
+                        config_take_keyword(b, node, &args, "tls") && config_take_keyword(b, node, &args, "implicit"))))
+        return;
+    if (!config_take_end(b, node, args))
         return;
     if (!netaddr_parse_endpoint(word->text, &listen.at) || listen.at.port == 0)
         config_report_word(b->report, word->place, expected, word->text, NULL);
@@ -88,10 +93,23 @@ static bool take_path(struct config_builder *b, const struct config_node *node, 
 }
 
 void config_part_tls(struct config_builder *b, const struct config_node *node, const struct config_word *args) {
-    if (take_path(b, node, &args, "the path of a certificate", &b->c->tls_certificate) &&
-        config_take_keyword(b, node, &args, "key") &&
-        take_path(b, node, &args, "the path of the certificate's key", &b->c->tls_key))
-        config_take_end(b, node, args);
+    struct config *c = b->c;
+    struct config_certificate pair = {.place = node->words->place};
+    if (!take_path(b, node, &args, "the path of a certificate", &pair.certificate) ||
+        !config_take_keyword(b, node, &args, "key") ||
+        !take_path(b, node, &args, "the path of the certificate's key", &pair.key))
+        return;
+    if (args && config_take_keyword(b, node, &args, "ocsp") &&
+        !take_path(b, node, &args, "the path of an OCSP response", &pair.ocsp))
+        return;
+    if (!config_take_end(b, node, args))
+        return;
+    if (c->certificates_n == CERTIFICATES_MAX) {
+        config_report_add(b->report, pair.place, "expected at most %d certificates, found more", CERTIFICATES_MAX);
+        return;
+    }
+    c->certificates = config_append(b, c->certificates, &c->certificates_n, sizeof pair);
+    c->certificates[c->certificates_n - 1] = pair;
 }
 
 // A /8, or a /16 in IPv6, is the most that one organisation has. Two halves of everything are refused by this too.

@@ -14,6 +14,7 @@ enum { KIB = 1 << 10, MIB = 1 << 20 };
 
 static const char *const tls_out_words[] = {"may", "never", NULL};
 static const char *const line_end_words[] = {"refuse", "repair", NULL};
+static const char *const profile_words[] = {"modern", "old", NULL};
 static const char *const log_words[] = {"text", "json", NULL};
 
 const struct config_directive config_schema[] = {
@@ -28,12 +29,26 @@ const struct config_directive config_schema[] = {
      .doc = "The socket that posthouse(8) talks to a running server through. At most 107 bytes long."},
     {"", "user", "NAME", .build = config_part_user,
      .doc = "The user to run as when started by root. Without it the user stays."},
-    {"", "listen", "mx|http ADDRESS:PORT", .many = true, .build = config_part_listen,
-     .doc = "Where to stand: mx takes mail from other servers; http serves metrics and health, on loopback only. "
-            "Written 192.0.2.1:25, [2001:db8::1]:25, or *:25 for all addresses. At least one is required."},
-    {"", "tls certificate", "PATH key PATH", .build = config_part_tls,
-     .doc = "PEM files: the chain, the server's own certificate first, and its private key. Without them STARTTLS is "
-            "not offered."},
+    {"", "listen", "mx|submission|http ADDRESS:PORT [tls implicit]", .many = true, .build = config_part_listen,
+     .doc = "Where to stand: mx takes mail from other servers (port 25); submission takes mail from users, who log in "
+            "first (port 587, or 465 with tls implicit); http serves metrics and health, on loopback only. Written "
+            "192.0.2.1:25, [2001:db8::1]:25, or *:25 for all addresses. At least one is required."},
+    {"", "tls certificate", "PATH key PATH [ocsp PATH]", .many = true, .build = config_part_tls,
+     .doc = "PEM files: the chain, the server's own certificate first, and its private key; and an OCSP response (DER) "
+            "to staple. Without them STARTTLS is not offered, and nobody can log in. With several, a client gets the "
+            "one whose names fit the name that it asks for, else the first; for one name there may be an RSA and an "
+            "ECDSA certificate. Files that are replaced are taken up by themselves."},
+    {"", "tls profile", "modern|old", CONFIG_CHOICE, .fallback = "modern", AT(tls_profile), .choices = profile_words,
+     .doc =
+         "What clients may speak: modern is TLS 1.2 and 1.3 with forward secrecy and AEAD; old is TLS 1.0 and up and "
+         "CBC suites too, for machines that can't do better."},
+    {"", "tls client-ca", "PATH", CONFIG_PATH, AT(tls_client_ca),
+     .doc = "PEM: who vouches for the certificates of users that log in by EXTERNAL. Without it none are asked for."},
+    {"", "tls ca", "PATH", CONFIG_PATH, AT(tls_ca),
+     .doc = "PEM: who vouches for next hops where TLS must be verified (REQUIRETLS), instead of the system's list."},
+    {"", "tls ticket-life", .type = CONFIG_TIME, .syntax = "TIME", .least = 0, .most = 7 * MS_DAY, .fallback = "12h",
+     AT(tls_ticket_life),
+     .doc = "How long a client may resume a session. 0s: never. The keys change every quarter of it."},
     {"", "tls out", "may|never", CONFIG_CHOICE, .fallback = "may", AT(tls_out), .choices = tls_out_words,
      .doc = "Whether STARTTLS is used when the next hop offers it."},
     {"", "table", "NAME file|aliases PATH, or NAME inline { \"ENTRY\" ... }", .many = true, .build = config_part_table,
@@ -49,6 +64,38 @@ const struct config_directive config_schema[] = {
             "names (a backup MX, a gateway). Required."},
     {"domain", "tag", "CHARACTER | off", .build = config_part_tag, .fallback = "\"+\"",
      .doc = "What separates a user from a tag: user+tag is delivered to user, unless user+tag itself is in a table."},
+    {"domain", "dkim", "selector SELECTOR key PATH", .many = true, .build = config_part_domain_dkim,
+     .doc = "Mail of users of this domain is signed (RFC 6376) by this key: PEM, RSA of at least 2048 bits or Ed25519. "
+            "With several, each signs. posthouse dkim makes and rotates keys without a word here."},
+    {"", "dkim sign", "DOMAIN as SIGNER selector SELECTOR key PATH", .many = true, .build = config_part_dkim_sign,
+     .doc =
+         "Mail whose From is of DOMAIN, which is a name, .name for all below it, or * for the rest, is signed in the "
+         "name of SIGNER. The most particular DOMAIN counts."},
+    {"", "dkim keys", "PATH", CONFIG_PATH, .fallback = "dkim", AT(dkim_keys),
+     .doc = "The directory where posthouse dkim keeps its keys. Those that it calls active sign."},
+    {"", "auth", "file PATH | pam [SERVICE] | dovecot SOCKET | jwt PATH OPTIONS | introspect URL secret PATH OPTIONS",
+     .many = true, .build = config_part_auth,
+     .doc = "Who knows the users, asked in this order: a file of passwords (posthouse user); PAM; Dovecot's auth "
+            "socket; tokens signed by a key of a JWKS file; tokens that a server knows (RFC 7662), with a file that "
+            "holds ID:SECRET. OPTIONS are issuer TEXT, audience TEXT, and claim NAME, which says who the user is."},
+    {"", "auth mechanisms", "plain login scram-sha-1 scram-sha-256 scram-sha-256-plus external oauthbearer xoauth2",
+     .build = config_part_mechanisms, .fallback = "all but scram-sha-1",
+     .doc = "Which of the mechanisms that the back ends can do are offered (RFC 4954), over TLS only."},
+    {"", "senders", "TABLE", .build = config_part_senders,
+     .doc = "A table whose names are users, and whose targets are the addresses that they may send as besides their "
+            "own: an address, @domain, @.domain for all below it, or a pattern with *."},
+    {"", "account", "NAME { ... }", .many = true, .build = config_part_account,
+     .doc = "What is particular about one user."},
+    {"account", "senders", "any", .build = config_part_any_sender, .doc = "This user may send as anybody."},
+    {"account", "messages-per-hour", "NUMBER", .build = config_part_account_quota, .doc = "As in quota."},
+    {"account", "messages-per-day", "NUMBER", .build = config_part_account_quota, .doc = "As in quota."},
+    {"account", "recipients-per-hour", "NUMBER", .build = config_part_account_quota, .doc = "As in quota."},
+    {"account", "recipients-per-day", "NUMBER", .build = config_part_account_quota, .doc = "As in quota."},
+    {"account", "message-size", "SIZE", .build = config_part_account_quota, .doc = "As in quota."},
+    {"", "proxy from", "NETWORK ...", .many = true, .build = config_part_proxy,
+     .doc = "Load balancers, whose connections must begin with the PROXY protocol, version 1 or 2. Nobody else's may."},
+    {"", "xclient from", "NETWORK ...", .many = true, .build = config_part_xclient,
+     .doc = "Proxies and tests that may say by XCLIENT who the client is."},
     {"", "relay from", "NETWORK ...", .many = true, .build = config_part_relay,
      .doc = "Networks whose clients may send to any domain. A network wider than /8 (IPv6: /16), and many that add up "
             "to as much, would make an open relay and are refused, unless the words end with "
@@ -78,6 +125,58 @@ const struct config_directive config_schema[] = {
     {"", "workers", "{ ... }", CONFIG_SECTION, .doc = "Processes of a role."},
     {"workers", "smtpd", COUNT(1, 64), .fallback = "1", AT(smtpd_workers), .doc = "Processes that take mail by SMTP."},
     {"workers", "relay", COUNT(1, 64), .fallback = "1", AT(relay_workers), .doc = "Processes that relay mail."},
+
+    {"workers", "submission", COUNT(1, 64), .fallback = "1", AT(submission_workers),
+     .doc = "Processes that take mail from users."},
+    {"workers", "auth", COUNT(1, 64), .fallback = "2", AT(auth_workers), .doc = "Processes that check passwords."},
+    {"workers", "keys", COUNT(1, 16), .fallback = "1", AT(keys_workers),
+     .doc = "Processes that hold private keys and sign."},
+
+    {"", "submission", "{ ... }", CONFIG_SECTION, .doc = "Mail from users."},
+    {"submission", "received-user", "on|off", CONFIG_SWITCH, .fallback = "on", AT(received_user),
+     .doc = "Whether Received says who logged in."},
+
+    {"", "quota", "{ ... }", CONFIG_SECTION, .doc = "What a user can send at most. 0: without a bound."},
+    {"quota", "messages-per-hour", COUNT(0, 1000000000), .fallback = "500", AT(quota.messages_hour),
+     .doc = "Messages in any hour.", .reply = "452 4.7.1"},
+    {"quota", "messages-per-day", COUNT(0, 1000000000), .fallback = "2000", AT(quota.messages_day),
+     .doc = "Messages in any day.", .reply = "452 4.7.1"},
+    {"quota", "recipients-per-hour", COUNT(0, 1000000000), .fallback = "1000", AT(quota.recipients_hour),
+     .doc = "Recipients in any hour.", .reply = "452 4.7.1"},
+    {"quota", "recipients-per-day", COUNT(0, 1000000000), .fallback = "5000", AT(quota.recipients_day),
+     .doc = "Recipients in any day.", .reply = "452 4.7.1"},
+    {"quota", "message-size", .type = CONFIG_BIG_SIZE, .syntax = "SIZE", .least = 0, .most = 4096LL * MIB,
+     .fallback = "0", AT(quota.message_size), .doc = "Bytes of a message, below limit message-size.",
+     .reply = "552 5.3.4"},
+
+    {"", "lockout", "{ ... }", CONFIG_SECTION, .doc = "What failed log-ins lead to."},
+    {"lockout", "account", COUNT(0, 1000000), .fallback = "20", AT(lockout.account),
+     .doc = "Failures of one account before it is locked for addresses that it never logged in from. 0: never.",
+     .reply = "454 4.7.0"},
+    {"lockout", "address", COUNT(0, 1000000), .fallback = "10", AT(lockout.address),
+     .doc = "Failures of one address (IPv6: /64) before it is locked. 0: never.", .reply = "454 4.7.0"},
+    {"lockout", "network", COUNT(0, 1000000), .fallback = "100", AT(lockout.network),
+     .doc = "Failures of one network (/24, IPv6: /48) before it is locked. 0: never.", .reply = "454 4.7.0"},
+    {"lockout", "window", TIME, .fallback = "15m", AT(lockout.window), .doc = "How long a failure counts."},
+    {"lockout", "time", "TIME .. TIME", CONFIG_TIME_RANGE, .fallback = "5m .. 4h", .least = 10, .most = 7 * MS_DAY,
+     AT(lockout.time_first), TO(lockout.time_most), .doc = "How long a lock lasts: the first one, and the longest."},
+    {"lockout", "delay", "TIME .. TIME", CONFIG_TIME_RANGE, .fallback = "1s .. 8s", .least = 0, .most = MS_MINUTE,
+     AT(lockout.delay_first), TO(lockout.delay_most),
+     .doc = "How long a failure waits before it is told: the first one, and the longest."},
+
+    {"", "guard", "{ ... }", CONFIG_SECTION,
+     .doc =
+         "Accounts that suddenly send far more than ever before: their mail is taken and held, and the administrator "
+         "is told once."},
+    {"guard", "watch", "on|off", CONFIG_SWITCH, .fallback = "on", AT(guard.on), .doc = "Whether it watches."},
+    {"guard", "learn", .type = CONFIG_TIME, .syntax = "TIME", .least = 10, .most = 90LL * MS_DAY, .fallback = "7d",
+     AT(guard.learn), .doc = "The past of an account that must be known before anything of it is held."},
+    {"guard", "factor", COUNT(2, 1000), .fallback = "5", AT(guard.factor),
+     .doc = "How many times the busiest hour of its past is too much."},
+    {"guard", "least", COUNT(1, 1000000), .fallback = "50", AT(guard.least),
+     .doc = "Messages, recipients or failures in an hour that are never too many."},
+    {"", "guard notify", "ADDRESS", .build = config_part_notify, .fallback = "postmaster@HOSTNAME",
+     .doc = "Who is told."},
 
     {"", "limit", "{ ... }", CONFIG_SECTION, .doc = "What a client can have at most."},
     {"limit", "sessions", COUNT(1, 1000000), .fallback = "10000", AT(limits.sessions),

@@ -38,7 +38,7 @@ struct config_directive {
     const char *reply; // limits: what a client gets past it
 };
 
-enum { CONFIG_DIRECTIVES_MAX = 64 };
+enum { CONFIG_DIRECTIVES_MAX = 128 };
 
 extern const struct config_directive config_schema[];
 extern const size_t config_schema_n;

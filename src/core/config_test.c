@@ -68,7 +68,7 @@ static void assert_slice(struct slice s, const char *text) {
 static void test_full(void **state) {
     struct config *c = parse(full);
     assert_slice(c->hostname, "mx1.example.org");
-    assert_slice(c->tls_key, "/etc/a \"b\" \\.pem");
+    assert_slice(c->certificates[0].key, "/etc/a \"b\" \\.pem");
     assert_int_equal(c->tls_out, CONFIG_TLS_OUT_NEVER);
     assert_int_equal(c->listens_n, 3);
     assert_int_equal(c->listens[2].role, CONFIG_LISTEN_HTTP);
@@ -181,8 +181,10 @@ static const struct {
     {H "workers smtpd 1 rely 1", "2:17: expected a setting of \"workers\", found \"rely\"; did you mean \"relay\"?"},
     {H "content lineends refuse",
      "2:9: expected \"content line-ends\", found \"lineends\"; did you mean \"line-ends\"?"},
-    {H "tls", "2:4: expected \"tls certificate\" or \"tls out\", found the end of the directive"},
-    {H "tls key k", "2:5: expected \"tls certificate\" or \"tls out\", found \"key\""},
+    {H "tls", "2:4: expected \"tls certificate\" or \"tls profile\" or \"tls client-ca\" or "
+     "\"tls ca\" or \"tls ticket-life\" or \"tls out\", found the end of the directive"},
+    {H "tls key k", "2:5: expected \"tls certificate\" or \"tls profile\" or \"tls client-ca\" or "
+     "\"tls ca\" or \"tls ticket-life\" or \"tls out\", found \"key\""},
     {H "tls certificate c", "2:18: expected \"key\", found the end of the directive"},
     {H "tls certificate c kye k", "2:19: expected \"key\", found \"kye\"; did you mean \"key\"?"},
     {H "log text; log text", "2:11: expected \"log\" once, found it again (first on line 2)"},
@@ -221,7 +223,7 @@ static const struct {
      "2:11: expected an address and a port such as 127.0.0.1:25, [::1]:25 or *:25, found \"localhost:25\""},
     {H "listen mx 127.0.0.1:0",
      "2:11: expected an address and a port such as 127.0.0.1:25, [::1]:25 or *:25, found \"127.0.0.1:0\""},
-    {H "listen smtp *:25", "2:8: expected \"mx\" or \"http\", found \"smtp\""},
+    {H "listen smtp *:25", "2:8: expected \"mx\", \"http\" or \"submission\", found \"smtp\""},
     {H "listen http 192.0.2.1:80", "2:13: expected a loopback address for http, found \"192.0.2.1:80\""},
     {H "listen http *:80", "2:13: expected a loopback address for http, found \"*:80\""},
     {H "listen http 127.0.0.1:25",

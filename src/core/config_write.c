@@ -74,17 +74,106 @@ static void write_server(const struct config *c, struct buf *b) {
     if (c->user.n)
         add_line(b, "user", c->user);
     for (size_t i = 0; i < c->listens_n; i++) {
-        buf_addf(b, "listen      %s ", c->listens[i].role == CONFIG_LISTEN_MX ? "mx" : "http");
+        static const char *const roles[] = {[CONFIG_LISTEN_MX] = "mx",
+                                            [CONFIG_LISTEN_HTTP] = "http",
+                                            [CONFIG_LISTEN_SUBMISSION] = "submission"};
+        buf_addf(b, "listen      %s ", roles[c->listens[i].role]);
         netaddr_add_endpoint(b, &c->listens[i].at);
+        buf_add_str(b, c->listens[i].tls_implicit ? " tls implicit\n" : "\n");
+    }
+}
+
+static void add_named(struct buf *b, const char *name, struct slice word) {
+    if (!word.n)
+        return;
+    buf_addf(b, " %s ", name);
+    add_word(b, word);
+}
+
+static void write_tls(const struct config *c, struct buf *b) {
+    for (size_t i = 0; i < c->certificates_n; i++) {
+        const struct config_certificate *pair = &c->certificates[i];
+        buf_add_str(b, "tls");
+        add_named(b, "certificate", pair->certificate);
+        add_named(b, "key", pair->key);
+        add_named(b, "ocsp", pair->ocsp);
         buf_add_char(b, '\n');
     }
-    if (c->tls_certificate.n) {
-        buf_add_str(b, "tls certificate ");
-        add_word(b, c->tls_certificate);
-        buf_add_str(b, " key ");
-        add_word(b, c->tls_key);
+    if (c->tls_client_ca.n)
+        add_line(b, "tls client-ca", c->tls_client_ca);
+    if (c->tls_ca.n)
+        add_line(b, "tls ca", c->tls_ca);
+}
+
+static void write_dkim(const struct config *c, struct buf *b) {
+    for (size_t i = 0; i < c->dkims_n; i++) {
+        const struct config_dkim *rule = &c->dkims[i];
+        buf_addf(b, "dkim sign   %.*s as %.*s selector %.*s", SLICE_ARG(rule->domain), SLICE_ARG(rule->signer),
+                 SLICE_ARG(rule->selector));
+        add_named(b, "key", rule->key);
         buf_add_char(b, '\n');
     }
+    add_line(b, "dkim keys", c->dkim_keys);
+}
+
+static void write_auth(const struct config *c, struct buf *b) {
+    static const char *const kinds[] = {[CONFIG_AUTH_FILE] = "file",
+                                        [CONFIG_AUTH_PAM] = "pam",
+                                        [CONFIG_AUTH_DOVECOT] = "dovecot",
+                                        [CONFIG_AUTH_JWT] = "jwt",
+                                        [CONFIG_AUTH_INTROSPECT] = "introspect"};
+    for (size_t i = 0; i < c->auths_n; i++) {
+        const struct config_auth *a = &c->auths[i];
+        buf_addf(b, "auth       ");
+        if (a->kind == CONFIG_AUTH_INTROSPECT)
+            add_named(b, kinds[a->kind], a->url);
+        add_named(b, a->kind == CONFIG_AUTH_INTROSPECT ? "secret" : kinds[a->kind],
+                  a->kind == CONFIG_AUTH_PAM ? a->service : a->path);
+        add_named(b, "issuer", a->issuer);
+        add_named(b, "audience", a->audience);
+        add_named(b, "claim", a->claim);
+        buf_add_char(b, '\n');
+    }
+    buf_add_str(b, "auth mechanisms");
+    for (size_t i = 0; i < CONFIG_MECHANISM_COUNT; i++)
+        if (c->mechanisms & 1u << i)
+            buf_addf(b, " %s", config_mechanism_names[i]);
+    buf_add_char(b, '\n');
+    if (c->senders.n)
+        add_line(b, "senders", c->senders);
+}
+
+static void write_account(const struct config_user *u, struct buf *b) {
+    static const char *const names[] = {"messages-per-hour", "messages-per-day", "recipients-per-hour",
+                                        "recipients-per-day", "message-size"};
+    const uint64_t values[] = {u->quota.messages_hour, u->quota.messages_day, u->quota.recipients_hour,
+                               u->quota.recipients_day, u->quota.message_size};
+    buf_add_str(b, "account     ");
+    add_word(b, u->name);
+    buf_add_str(b, u->any_sender ? " {\n    senders any\n" : " {\n");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (u->quota_set[i])
+            buf_addf(b, "    %s %llu\n", names[i], (unsigned long long)values[i]);
+    buf_add_str(b, "}\n");
+}
+
+static void write_nets(const char *name, const struct netaddr_net *nets, size_t n, struct buf *b) {
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(b, "%-11s ", name);
+        netaddr_add_ip(b, &nets[i].base);
+        buf_addf(b, "/%u\n", nets[i].bits);
+    }
+}
+
+static void write_users(const struct config *c, struct buf *b) {
+    write_dkim(c, b);
+    write_auth(c, b);
+    for (size_t i = 0; i < c->users_n; i++)
+        write_account(&c->users[i], b);
+    write_nets("proxy from", c->proxy_from, c->proxy_from_n, b);
+    write_nets("xclient from", c->xclient_from, c->xclient_from_n, b);
+    if (c->guard.notify.n)
+        add_line(b, "guard notify", c->guard.notify);
 }
 
 static void write_resolver(const struct config *c, struct buf *b) {
@@ -176,6 +265,7 @@ static void write_route(const struct config_route *r, struct buf *b) {
 
 bool config_write_effective(const struct config *c, struct buf *out) {
     write_server(c, out);
+    write_tls(c, out);
     write_tables(c, out);
     for (size_t i = 0; i < c->domains_n; i++)
         write_domain(c, &c->domains[i], out);
@@ -184,6 +274,7 @@ bool config_write_effective(const struct config *c, struct buf *out) {
     for (size_t i = 0; i < c->routes_n; i++)
         write_route(&c->routes[i], out);
     write_resolver(c, out);
+    write_users(c, out);
     write_sections(c, out);
     return !out->failed;
 }

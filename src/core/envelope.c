@@ -2,12 +2,15 @@
 #include "core/envelope.h"
 
 bool envelope_pack(struct buf *b, const struct envelope *env) {
-    pack_u32(b, env->flags);
+    uint32_t flags = env->user.n ? env->flags | ENVELOPE_USER : env->flags & ~(uint32_t)ENVELOPE_USER;
+    pack_u32(b, flags);
     pack_slice(b, env->sender);
     pack_slice(b, env->client);
     pack_slice(b, env->helo);
     pack_slice(b, env->session);
     pack_i64(b, env->arrived.ms);
+    if (env->user.n)
+        pack_slice(b, env->user);
     pack_u32(b, (uint32_t)env->recipients_n);
     for (size_t i = 0; i < env->recipients_n; i++) {
         pack_slice(b, env->recipients[i].address);
@@ -23,6 +26,8 @@ bool envelope_unpack(struct unpack *u, struct arena *arena, struct envelope *out
     env.helo = unpack_slice(u);
     env.session = unpack_slice(u);
     env.arrived.ms = unpack_i64(u);
+    if (env.flags & ENVELOPE_USER)
+        env.user = unpack_slice(u);
     env.recipients_n = unpack_u32(u);
     // Each recipient takes at least its two lengths: a count that the input can't hold is refused before it is believed.
     if (u->bad || env.recipients_n == 0 || env.recipients_n > ENVELOPE_RECIPIENTS_MAX || env.recipients_n > u->rest.n / 8)

@@ -11,6 +11,10 @@ enum envelope_flags {
     ENVELOPE_8BIT = 1 << 0,     // BODY=8BITMIME (RFC 6152) or BINARYMIME never; content may hold bytes over 127
     ENVELOPE_SMTPUTF8 = 1 << 1, // SMTPUTF8 (RFC 6531)
     ENVELOPE_NOTICE = 1 << 2,   // one of our own notifications; never answered by another
+    ENVELOPE_REQUIRETLS = 1 << 3, // REQUIRETLS (RFC 8689): only over verified TLS to hosts that offer it, else it bounces
+    ENVELOPE_TLS_OPTIONAL = 1 << 4, // "TLS-Required: No" in the header (RFC 8689 5): deliver even where TLS fails
+    ENVELOPE_HOLD = 1 << 5,     // taken, but kept until the administrator releases it
+    ENVELOPE_USER = 1 << 6,     // a user follows; set by envelope_pack itself
 };
 
 struct envelope_recipient {
@@ -24,6 +28,7 @@ struct envelope {
     struct slice client; // "host[ip]" for logs, empty for our own
     struct slice helo;
     struct slice session; // session id, for logs
+    struct slice user;    // who authenticated, lower case; empty: nobody
     struct wall arrived;
     struct envelope_recipient *recipients;
     size_t recipients_n; // 1..ENVELOPE_RECIPIENTS_MAX

@@ -157,7 +157,9 @@ static int allow_role(scmp_filter_ctx filter, unsigned calls) {
         bad = allow(filter, binding, N(binding));
     if (!bad && calls & JAIL_UDP) // libunbound talks to itself
         bad = allow_if(filter, C(socketpair), equals(0, AF_UNIX));
-    if (!bad && calls & (JAIL_UDP | JAIL_CONNECT_TCP))
+    if (!bad && calls & JAIL_CONNECT_UNIX)
+        bad = allow_socket(filter, AF_UNIX, SOCK_STREAM, 0);
+    if (!bad && calls & (JAIL_UDP | JAIL_CONNECT_TCP | JAIL_CONNECT_UNIX))
         bad = allow(filter, connecting, N(connecting));
     if (!bad && calls & JAIL_READ_FILES)
         bad = allow(filter, reading, N(reading));

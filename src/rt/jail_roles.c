@@ -26,6 +26,24 @@ static const struct jail_role roles[ROLE_COUNT] = {
     [ROLE_LOOKUP] = {.filtered = true, .calls = JAIL_READ_FILES, .access = JAIL_READ, .owns_elsewhere = true},
     // ... it accepts on the control socket and the HTTP port
     [ROLE_CONTROL] = {.filtered = true, .calls = JAIL_ACCEPT},
+    // ... as smtpd
+    [ROLE_SUBMISSION] = {.filtered = true, .calls = JAIL_ACCEPT},
+    // ... it reads files of passwords and keys of tokens, and connects to Dovecot's socket
+    [ROLE_AUTH] = {.filtered = true,
+                   .calls = JAIL_READ_FILES | JAIL_CONNECT_UNIX,
+                   .access = JAIL_READ,
+                   .owns_elsewhere = true},
+    // ... it does what PAM's modules ask for, which nobody can know; it talks to nobody but auth
+    [ROLE_PAM] = {.filtered = false},
+    // ... it asks by HTTPS, and resolves names for that
+    [ROLE_FETCH] = {.filtered = true, .calls = JAIL_CONNECT_TCP | JAIL_UDP | JAIL_READ_FILES, .access = JAIL_READ},
+    // ... it works in its directory of the state
+    [ROLE_POLICY] = {.filtered = true,
+                     .calls = JAIL_READ_FILES | JAIL_WRITE_FILES,
+                     .access = JAIL_READ | JAIL_WRITE,
+                     .owns_elsewhere = true},
+    // ... it reads private keys
+    [ROLE_KEYS] = {.filtered = true, .calls = JAIL_READ_FILES, .access = JAIL_READ, .owns_elsewhere = true},
 };
 
 const struct jail_role *jail_role(enum role role) { return &roles[role]; }

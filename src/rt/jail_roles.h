@@ -12,6 +12,7 @@ enum jail_calls {
     JAIL_UDP = 1 << 2,         // make UDP sockets, bind them
     JAIL_READ_FILES = 1 << 3,
     JAIL_WRITE_FILES = 1 << 4,
+    JAIL_CONNECT_UNIX = 1 << 5, // make Unix sockets and connect them by path
 };
 
 struct jail_role {

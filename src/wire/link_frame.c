@@ -16,7 +16,8 @@ static const struct {
 
 const char *role_name(enum role r) {
     static const char *const names[ROLE_COUNT] = {"master", "smtpd",    "queue",  "relay",  "deliver",
-                                                  "inject", "resolver", "lookup", "control"};
+                                                  "inject", "resolver", "lookup", "control", "submission",
+                                                  "auth",   "pam",      "fetch",  "policy",  "keys"};
     assert(r < ROLE_COUNT);
     return names[r];
 }

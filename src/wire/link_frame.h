@@ -15,30 +15,57 @@ enum role {
     ROLE_RESOLVER,
     ROLE_LOOKUP,
     ROLE_CONTROL,
+    ROLE_SUBMISSION, // smtpd for users: the same service on other ports, in a process of its own
+    ROLE_AUTH,
+    ROLE_PAM,
+    ROLE_FETCH,
+    ROLE_POLICY,
+    ROLE_KEYS,
     ROLE_COUNT
 };
 
 const char *role_name(enum role r); // "smtpd"
 
 #define ROLE_BIT(r) (1u << ROLE_##r)
+#define ROLE_SESSIONS (ROLE_BIT(SMTPD) | ROLE_BIT(SUBMISSION))
 #define ROLE_WORKERS (ROLE_BIT(RELAY) | ROLE_BIT(DELIVER) | ROLE_BIT(INJECT))
 #define ROLE_ANY ((1u << ROLE_COUNT) - 1)
 
-//  type            who may send it                       to whom                  payload: see core/message.h
+//  type            who may send it                       to whom                  payload: see core/message*.h
 #define LINK_TYPES(X)                                                                                                \
-    X(SUBMIT,         ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(QUEUE))   /* a whole message to keep            */ \
-    X(SUBMIT_OPEN,    ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(QUEUE))   /* a large one begins                 */ \
-    X(SUBMIT_PIECE,   ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(QUEUE))   /* goes on                            */ \
-    X(SUBMIT_ABORT,   ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(QUEUE))   /* is given up                        */ \
-    X(SUBMIT_REPLY,   ROLE_BIT(QUEUE),                      ROLE_BIT(SMTPD) | ROLE_BIT(INJECT)) /* durable, or why not */ \
+    X(SUBMIT,         ROLE_SESSIONS | ROLE_BIT(INJECT),     ROLE_BIT(QUEUE))   /* a whole message to keep            */ \
+    X(SUBMIT_OPEN,    ROLE_SESSIONS | ROLE_BIT(INJECT),     ROLE_BIT(QUEUE))   /* a large one begins                 */ \
+    X(SUBMIT_PIECE,   ROLE_SESSIONS | ROLE_BIT(INJECT),     ROLE_BIT(QUEUE))   /* goes on                            */ \
+    X(SUBMIT_ABORT,   ROLE_SESSIONS | ROLE_BIT(INJECT),     ROLE_BIT(QUEUE))   /* is given up                        */ \
+    X(SUBMIT_REPLY,   ROLE_BIT(QUEUE),                      ROLE_SESSIONS | ROLE_BIT(INJECT)) /* durable, or why not */ \
     X(WORK,           ROLE_BIT(QUEUE),                      ROLE_WORKERS)      /* an attempt to make                 */ \
     X(OUTCOME,        ROLE_WORKERS,                         ROLE_BIT(QUEUE))   /* how it ended, per recipient        */ \
     X(READ,           ROLE_WORKERS,                         ROLE_BIT(QUEUE))   /* a piece of large content, please   */ \
     X(READ_REPLY,     ROLE_BIT(QUEUE),                      ROLE_WORKERS)                                             \
-    X(RESOLVE,        ROLE_BIT(RELAY) | ROLE_BIT(SMTPD) | ROLE_BIT(CONTROL), ROLE_BIT(RESOLVER))                      \
-    X(RESOLVE_REPLY,  ROLE_BIT(RESOLVER), ROLE_BIT(RELAY) | ROLE_BIT(SMTPD) | ROLE_BIT(CONTROL))                      \
-    X(EXPAND,         ROLE_BIT(SMTPD) | ROLE_BIT(INJECT),   ROLE_BIT(LOOKUP))  /* who is this recipient?             */ \
-    X(EXPAND_REPLY,   ROLE_BIT(LOOKUP),                     ROLE_BIT(SMTPD) | ROLE_BIT(INJECT))                       \
+    X(RESOLVE,        ROLE_BIT(RELAY) | ROLE_SESSIONS | ROLE_BIT(CONTROL), ROLE_BIT(RESOLVER))                      \
+    X(RESOLVE_REPLY,  ROLE_BIT(RESOLVER), ROLE_BIT(RELAY) | ROLE_SESSIONS | ROLE_BIT(CONTROL))                      \
+    X(EXPAND,         ROLE_SESSIONS | ROLE_BIT(INJECT),     ROLE_BIT(LOOKUP))  /* who is this recipient?             */ \
+    X(EXPAND_REPLY,   ROLE_BIT(LOOKUP),                     ROLE_SESSIONS | ROLE_BIT(INJECT))                       \
+    X(OWNS,           ROLE_BIT(SUBMISSION),                 ROLE_BIT(LOOKUP))  /* may this user send as that address? */ \
+    X(OWNS_REPLY,     ROLE_BIT(LOOKUP),                     ROLE_BIT(SUBMISSION))                                      \
+    X(AUTH_BEGIN,     ROLE_BIT(SUBMISSION),                 ROLE_BIT(AUTH))    /* a conversation of SASL               */ \
+    X(AUTH_CONTINUE,  ROLE_BIT(SUBMISSION),                 ROLE_BIT(AUTH))                                            \
+    X(AUTH_CANCEL,    ROLE_BIT(SUBMISSION),                 ROLE_BIT(AUTH))    /* not answered                         */ \
+    X(AUTH_REPLY,     ROLE_BIT(AUTH),                       ROLE_BIT(SUBMISSION))                                      \
+    X(PAM_CHECK,      ROLE_BIT(AUTH),                       ROLE_BIT(PAM))                                             \
+    X(PAM_REPLY,      ROLE_BIT(PAM),                        ROLE_BIT(AUTH))                                            \
+    X(FETCH,          ROLE_BIT(AUTH),                       ROLE_BIT(FETCH))   /* a request by HTTPS                   */ \
+    X(FETCH_REPLY,    ROLE_BIT(FETCH),                      ROLE_BIT(AUTH))                                            \
+    X(TRY,            ROLE_BIT(AUTH),                       ROLE_BIT(POLICY))  /* may this client try this account?    */ \
+    X(TRY_REPLY,      ROLE_BIT(POLICY),                     ROLE_BIT(AUTH))                                            \
+    X(TRIED,          ROLE_BIT(AUTH),                       ROLE_BIT(POLICY))  /* how it went; not answered            */ \
+    X(USE,            ROLE_BIT(SUBMISSION),                 ROLE_BIT(POLICY))  /* a message of a user                  */ \
+    X(USE_REPLY,      ROLE_BIT(POLICY),                     ROLE_BIT(SUBMISSION))                                      \
+    X(NOTICE,         ROLE_BIT(POLICY),                     ROLE_BIT(INJECT))  /* to the administrator; not answered   */ \
+    X(KEYS_WATCH,     ROLE_SESSIONS,                        ROLE_BIT(KEYS))    /* certificates, now and when they change */ \
+    X(KEYS_SET,       ROLE_BIT(KEYS),                       ROLE_SESSIONS)                                             \
+    X(KEYS_SIGN,      ROLE_SESSIONS,                        ROLE_BIT(KEYS))                                            \
+    X(KEYS_SIGNED,    ROLE_BIT(KEYS),                       ROLE_SESSIONS)                                             \
     X(METRICS,        ROLE_BIT(CONTROL),                    ROLE_ANY)                                                 \
     X(METRICS_REPLY,  ROLE_ANY,                             ROLE_BIT(CONTROL))                                        \
     X(QUEUE_LIST,     ROLE_BIT(CONTROL),                    ROLE_BIT(QUEUE))                                          \
@@ -46,6 +73,12 @@ const char *role_name(enum role r); // "smtpd"
     X(QUEUE_RETRY,    ROLE_BIT(CONTROL),                    ROLE_BIT(QUEUE))                                          \
     X(QUEUE_DELETE,   ROLE_BIT(CONTROL),                    ROLE_BIT(QUEUE))                                          \
     X(QUEUE_REPLY,    ROLE_BIT(QUEUE),                      ROLE_BIT(CONTROL))                                        \
+    X(LOCKOUT_LIST,   ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(LOCKOUT_CLEAR,  ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(GUARD_LIST,     ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(GUARD_RELEASE,  ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(GUARD_BLOCK,    ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(POLICY_REPLY,   ROLE_BIT(POLICY),                     ROLE_BIT(CONTROL))                                         \
     X(MASTER_STATUS,  ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
     X(MASTER_STOP,    ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
     X(MASTER_RELOAD,  ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \

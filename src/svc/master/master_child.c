@@ -67,8 +67,10 @@ static void tell_credentials(struct master *m, struct master_child *child) {
 static void tell_listeners(struct master *m, struct master_child *child) {
     const struct config *c = m->site->config;
     for (size_t i = 0; i < c->listens_n; i++) {
-        enum role taker = c->listens[i].role == CONFIG_LISTEN_HTTP ? ROLE_CONTROL : ROLE_SMTPD;
-        if (taker == child->role)
+        static const enum role takers[] = {[CONFIG_LISTEN_MX] = ROLE_SMTPD,
+                                           [CONFIG_LISTEN_HTTP] = ROLE_CONTROL,
+                                           [CONFIG_LISTEN_SUBMISSION] = ROLE_SUBMISSION};
+        if (takers[c->listens[i].role] == child->role)
             tell(child, &(struct handover){.note = HANDOVER_LISTEN, .index = (uint32_t)i, .fd = m->listeners[i].fd});
     }
     if (child->role == ROLE_CONTROL)

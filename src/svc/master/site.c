@@ -68,13 +68,15 @@ static bool read_named(struct slice name, struct buf *to, struct err *e) {
 
 static bool read_credentials(struct site *s, struct buf *mistakes) {
     struct err e;
-    if (!s->config->tls_certificate.n)
+    const struct config *c = s->config;
+    if (!c->certificates_n)
         return true;
-    if (!read_named(s->config->tls_certificate, &s->certificate, &e) || !read_named(s->config->tls_key, &s->key, &e))
-        return mistake(mistakes, s, (struct config_place){0}, "tls: ", &e);
+    if (!read_named(c->certificates->certificate, &s->certificate, &e) ||
+        !read_named(c->certificates->key, &s->key, &e))
+        return mistake(mistakes, s, c->certificates->place, "tls: ", &e);
     int64_t now = world_kernel_ops.wall(NULL).ms / 1000;
     return credential_check(buf_slice(&s->certificate), buf_slice(&s->key), now, &e) ||
-           mistake(mistakes, s, (struct config_place){0}, "tls: ", &e);
+           mistake(mistakes, s, c->certificates->place, "tls: ", &e);
 }
 
 static bool tables_are_readable(const struct site *s, struct buf *mistakes) {

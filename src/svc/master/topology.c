@@ -1,25 +1,45 @@
 // topology: the house's processes and links as tables.
 #include "svc/master/topology.h"
 
-const enum role topology_order[TOPOLOGY_ROLES] = {ROLE_QUEUE, ROLE_LOOKUP, ROLE_RESOLVER, ROLE_DELIVER,
-                                                  ROLE_RELAY, ROLE_INJECT, ROLE_CONTROL,  ROLE_SMTPD};
+const enum role topology_order[TOPOLOGY_ROLES] = {ROLE_QUEUE,  ROLE_LOOKUP,  ROLE_RESOLVER, ROLE_KEYS,      ROLE_POLICY,
+                                                  ROLE_FETCH,  ROLE_PAM,     ROLE_AUTH,     ROLE_DELIVER,   ROLE_RELAY,
+                                                  ROLE_INJECT, ROLE_CONTROL, ROLE_SMTPD,    ROLE_SUBMISSION};
 
 static const struct {
     enum role a, b;
 } links[] = {
-    {ROLE_SMTPD, ROLE_QUEUE},    {ROLE_SMTPD, ROLE_LOOKUP},     {ROLE_QUEUE, ROLE_RELAY},
-    {ROLE_QUEUE, ROLE_DELIVER},  {ROLE_QUEUE, ROLE_INJECT},     {ROLE_INJECT, ROLE_LOOKUP},
-    {ROLE_RELAY, ROLE_RESOLVER}, {ROLE_CONTROL, ROLE_MASTER},   {ROLE_CONTROL, ROLE_SMTPD},
-    {ROLE_CONTROL, ROLE_QUEUE},  {ROLE_CONTROL, ROLE_RELAY},    {ROLE_CONTROL, ROLE_DELIVER},
-    {ROLE_CONTROL, ROLE_INJECT}, {ROLE_CONTROL, ROLE_RESOLVER}, {ROLE_CONTROL, ROLE_LOOKUP},
+    {ROLE_SMTPD, ROLE_QUEUE},      {ROLE_SMTPD, ROLE_LOOKUP},       {ROLE_SMTPD, ROLE_KEYS},
+    {ROLE_SUBMISSION, ROLE_QUEUE}, {ROLE_SUBMISSION, ROLE_LOOKUP},  {ROLE_SUBMISSION, ROLE_KEYS},
+    {ROLE_SUBMISSION, ROLE_AUTH},  {ROLE_SUBMISSION, ROLE_POLICY},  {ROLE_AUTH, ROLE_POLICY},
+    {ROLE_AUTH, ROLE_PAM},         {ROLE_AUTH, ROLE_FETCH},         {ROLE_POLICY, ROLE_INJECT},
+    {ROLE_QUEUE, ROLE_RELAY},      {ROLE_QUEUE, ROLE_DELIVER},      {ROLE_QUEUE, ROLE_INJECT},
+    {ROLE_INJECT, ROLE_LOOKUP},    {ROLE_RELAY, ROLE_RESOLVER},     {ROLE_CONTROL, ROLE_MASTER},
+    {ROLE_CONTROL, ROLE_SMTPD},    {ROLE_CONTROL, ROLE_QUEUE},      {ROLE_CONTROL, ROLE_RELAY},
+    {ROLE_CONTROL, ROLE_DELIVER},  {ROLE_CONTROL, ROLE_INJECT},     {ROLE_CONTROL, ROLE_RESOLVER},
+    {ROLE_CONTROL, ROLE_LOOKUP},   {ROLE_CONTROL, ROLE_SUBMISSION}, {ROLE_CONTROL, ROLE_AUTH},
+    {ROLE_CONTROL, ROLE_PAM},      {ROLE_CONTROL, ROLE_FETCH},      {ROLE_CONTROL, ROLE_POLICY},
+    {ROLE_CONTROL, ROLE_KEYS},
 };
 
 uint32_t topology_instances(const struct config *c, enum role role) {
+    bool submission = config_listens(c, CONFIG_LISTEN_SUBMISSION);
     switch (role) {
     case ROLE_SMTPD:
         return c->smtpd_workers;
     case ROLE_RELAY:
         return c->relay_workers;
+    case ROLE_SUBMISSION:
+        return submission ? c->submission_workers : 0;
+    case ROLE_AUTH:
+        return submission ? c->auth_workers : 0;
+    case ROLE_PAM:
+        return submission && config_has_auth(c, CONFIG_AUTH_PAM);
+    case ROLE_FETCH:
+        return submission && config_has_auth(c, CONFIG_AUTH_INTROSPECT);
+    case ROLE_POLICY:
+        return submission;
+    case ROLE_KEYS:
+        return 0;
     case ROLE_MASTER:
     case ROLE_COUNT:
         return 0;
