@@ -166,6 +166,7 @@ struct message_queue_query {
     uint64_t queue_id;       // LIST: begin after this one. SHOW, RETRY, DELETE: this one, 0 is all
     uint32_t limit;          // LIST: entries at most
     struct slice destination; // RETRY, DELETE: only recipients of this domain; empty is any
+    struct slice user;        // RETRY, DELETE: only what was held of this user (ENVELOPE_HOLD); empty is any
 };
 bool message_queue_query_pack(struct buf *b, const struct message_queue_query *m);
 bool message_queue_query_unpack(struct slice payload, struct message_queue_query *out);

@@ -84,7 +84,8 @@ bool message_expand_reply_unpack(struct slice payload, struct arena *arena, stru
 bool message_queue_query_pack(struct buf *b, const struct message_queue_query *m) {
     pack_u64(b, m->queue_id);
     pack_u32(b, m->limit);
-    return pack_slice(b, m->destination);
+    pack_slice(b, m->destination);
+    return pack_slice(b, m->user);
 }
 
 bool message_queue_query_unpack(struct slice payload, struct message_queue_query *out) {
@@ -92,6 +93,7 @@ bool message_queue_query_unpack(struct slice payload, struct message_queue_query
     struct message_queue_query m = {.queue_id = unpack_u64(&u)};
     m.limit = unpack_u32(&u);
     m.destination = unpack_slice(&u);
+    m.user = unpack_slice(&u);
     if (!unpack_end(&u))
         return false;
     *out = m;

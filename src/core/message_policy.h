@@ -27,7 +27,8 @@ bool message_try_reply_unpack(struct slice payload, struct message_try_reply *ou
 struct message_tried {
     struct netaddr client;
     struct slice user;
-    bool ok;
+    struct slice secret; // ok: the name of the app password that it was; empty: the main one, or not known
+    bool ok;             // not told after a TRY that was locked
 };
 bool message_tried_pack(struct buf *b, const struct message_tried *m);
 bool message_tried_unpack(struct slice payload, struct message_tried *out);
@@ -37,9 +38,10 @@ bool message_tried_unpack(struct slice payload, struct message_tried *out);
 struct message_use {
     struct slice user; // lower case
     struct netaddr client;
-    uint32_t recipients;
-    uint64_t size;   // bytes; 0 at MAIL, where only `size_announced` may be known
-    bool only_ask;   // at MAIL and RCPT: would it be refused? Nothing is counted
+    uint32_t recipients; // only_ask: with the one that is being named; 0 at MAIL
+    uint32_t refused;    // recipients of this transaction that were refused: a sign of guessed addresses
+    uint64_t size;       // bytes; at MAIL as announced by SIZE, or 0
+    bool only_ask;       // at MAIL and RCPT: would it be refused? Nothing is counted
 };
 bool message_use_pack(struct buf *b, const struct message_use *m);
 bool message_use_unpack(struct slice payload, struct message_use *out);
@@ -65,16 +67,21 @@ struct message_notice {
 bool message_notice_pack(struct buf *b, const struct message_notice *m);
 bool message_notice_unpack(struct slice payload, struct message_notice *out);
 
-// --- control -> policy: LOCKOUT_LIST, LOCKOUT_CLEAR, GUARD_LIST, GUARD_RELEASE, GUARD_BLOCK -> POLICY_REPLY
+// --- control -> policy: LOCKOUT_LIST, LOCKOUT_CLEAR, GUARD_LIST, GUARD_RELEASE, GUARD_BLOCK, USER_USES -> POLICY_REPLY
 
 struct message_policy_query {
-    struct slice what; // an account, an address, or a network as 192.0.2.0/24; empty: all (LIST and LOCKOUT_CLEAR)
-    uint32_t limit;    // LIST: entries at most
+    struct slice what; // an account, an address, or a network as 192.0.2.0/24; empty: all (LIST, USES, LOCKOUT_CLEAR)
+    uint32_t limit;    // LIST, USES: entries at most
 };
 bool message_policy_query_pack(struct buf *b, const struct message_policy_query *m);
 bool message_policy_query_unpack(struct slice payload, struct message_policy_query *out);
 
-enum message_policy_kind { MESSAGE_POLICY_ACCOUNT, MESSAGE_POLICY_ADDRESS, MESSAGE_POLICY_NETWORK };
+enum message_policy_kind {
+    MESSAGE_POLICY_ACCOUNT,
+    MESSAGE_POLICY_ADDRESS,
+    MESSAGE_POLICY_NETWORK,
+    MESSAGE_POLICY_SECRET, // USER_USES: one of an account's secrets
+};
 enum message_policy_state {
     MESSAGE_POLICY_COUNTED, // LOCKOUT_LIST: failures, not locked
     MESSAGE_POLICY_LOCKED,  // LOCKOUT_LIST
@@ -87,6 +94,8 @@ struct message_policy_entry {
     struct slice what;
     uint32_t failures;    // within the window
     struct wall until;    // LOCKED: the lock's end
+    struct slice secret;  // SECRET: its name; empty: the main one
+    struct wall used;     // SECRET: when it was last used
     uint32_t messages, recipients;              // GUARD: in this hour
     uint32_t messages_bound, recipients_bound;  // GUARD: held past these; 0 while it learns
     uint32_t held;        // GUARD: messages

@@ -78,6 +78,7 @@ const char *role_name(enum role r); // "smtpd"
     X(GUARD_LIST,     ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
     X(GUARD_RELEASE,  ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
     X(GUARD_BLOCK,    ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(USER_USES,      ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))  /* when were which secrets last used?   */ \
     X(POLICY_REPLY,   ROLE_BIT(POLICY),                     ROLE_BIT(CONTROL))                                         \
     X(MASTER_STATUS,  ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
     X(MASTER_STOP,    ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
