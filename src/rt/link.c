@@ -246,6 +246,14 @@ bool link_take_reply(struct link *l, const struct link_frame *f) {
     case LINK_METRICS_REPLY:
     case LINK_QUEUE_REPLY:
     case LINK_MASTER_REPLY:
+    case LINK_OWNS_REPLY:
+    case LINK_AUTH_REPLY:
+    case LINK_PAM_REPLY:
+    case LINK_FETCH_REPLY:
+    case LINK_TRY_REPLY:
+    case LINK_USE_REPLY:
+    case LINK_KEYS_SIGNED:
+    case LINK_POLICY_REPLY:
         break;
     default:
         return false;
