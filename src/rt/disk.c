@@ -40,6 +40,10 @@ void disk_file_start_sync(struct disk_file *f) {
         f->ops->start_sync(f);
 }
 
+bool disk_file_allocate(struct disk_file *f, uint64_t size, struct err *e) {
+    return f->ops->allocate(f, size, e);
+}
+
 bool disk_file_size(struct disk_file *f, uint64_t *out, struct err *e) { return f->ops->size(f, out, e); }
 
 void disk_file_close(struct disk_file *f) {

@@ -33,6 +33,7 @@ struct disk_file_ops {
     bool (*size)(struct disk_file *f, uint64_t *out, struct err *e);
     void (*close)(struct disk_file *f);
     void (*start_sync)(struct disk_file *f); // may be NULL
+    bool (*allocate)(struct disk_file *f, uint64_t size, struct err *e);
 };
 
 struct disk_ops {
@@ -64,6 +65,9 @@ MUST_CHECK bool disk_file_write_slice(struct disk_file *f, struct slice bytes, u
 MUST_CHECK bool disk_file_sync(struct disk_file *f, struct err *e);
 // Begins to write what a sync will wait for. Promises nothing; makes the syncs of several files cost little more than one.
 void disk_file_start_sync(struct disk_file *f);
+// Makes the file `size` bytes long at least: what is new reads as zeros and has its room on the disk, but is not written.
+// Quick; later syncs of what is written there cost more than those of written blocks. EOPNOTSUPP: the file system can't.
+MUST_CHECK bool disk_file_allocate(struct disk_file *f, uint64_t size, struct err *e);
 MUST_CHECK bool disk_file_size(struct disk_file *f, uint64_t *out, struct err *e);
 void disk_file_close(struct disk_file *f); // takes NULL
 

@@ -109,7 +109,12 @@ static void file_close(struct disk_file *f) {
 // own).
 static void file_start_sync(struct disk_file *f) { (void)!sync_file_range(fd_of(f), 0, 0, SYNC_FILE_RANGE_WRITE); }
 
-static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close, file_start_sync};
+static bool file_allocate(struct disk_file *f, uint64_t size, struct err *e) {
+    return fallocate(fd_of(f), 0, 0, (off_t)size) == 0 || err_sys(e, errno, "allocating room for a file");
+}
+
+static const struct disk_file_ops file_ops = {file_read,  file_write,      file_sync,    file_size,
+                                              file_close, file_start_sync, file_allocate};
 
 static int open_beneath(struct disk *d, const char *name, int flags) {
     struct open_how how = {

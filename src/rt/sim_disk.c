@@ -278,7 +278,14 @@ static void file_close(struct disk_file *base) {
     free(f);
 }
 
-static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close, NULL};
+static bool file_allocate(struct disk_file *base, uint64_t size, struct err *e) {
+    static const char zero;
+    const struct iovec last = {.iov_base = (void *)(uintptr_t)&zero, .iov_len = 1};
+    return size <= file_of(base)->inode->now.n || file_write(base, &last, 1, size - 1, e);
+}
+
+static const struct disk_file_ops file_ops = {file_read,  file_write, file_sync,    file_size,
+                                              file_close, NULL,       file_allocate};
 
 // --- the mount
 

@@ -12,6 +12,9 @@ enum {
     STEP_MS = 3,        // between two steps of prewriting
     BUSY_MS = 20,       // likewise, when it is ahead and mail comes in
     TROUBLE_MS = 10000, // after a failure
+    INFLOW_MS = 50,     // between two looks at how fast mail comes
+    TORRENT_BYTES_MS =
+        60 * 1000, // a disk that writes 250 MB a second can't take this and as many zeros, and sync often
 };
 
 static uint64_t live_bytes(const struct queue_log *l) {
@@ -46,7 +49,7 @@ void queue_compact_look(struct queue_service *q) {
 // --- copying
 
 static bool pack_copy(struct queue_message *m, struct queue_copy *c, struct err *e) {
-    struct log_state state = {.file = m->file, .size = m->file ? m->size : 0};
+    struct log_state state = {.file = m->file, .size = m->file ? m->size : 0, .start = m->start};
     struct log_recipient *recipients = mem_new(m->recipients_n, sizeof *recipients);
     size_t n = m->place.length - m->place.prefix;
     state.recipients = recipients;
@@ -160,6 +163,26 @@ void queue_look_at_disk(struct queue_service *q) {
     q->low = low;
 }
 
+// Bytes that came since the last look, and how fast.
+struct inflow {
+    uint64_t bytes;
+    struct mono at;
+    bool any;     // mail came
+    bool torrent; // more than could be prewritten for beside it: segments are allocated then
+};
+
+static void look_at_inflow(struct queue_service *q, struct inflow *in) {
+    struct mono now = loop_now(q->world->loop);
+    int64_t ms = mono_ms_between(in->at, now);
+    uint64_t came = q->log.counts.bytes - in->bytes;
+    in->any = came > 0;
+    if (ms < INFLOW_MS)
+        return;
+    in->torrent = came > (uint64_t)ms * TORRENT_BYTES_MS;
+    in->bytes = q->log.counts.bytes;
+    in->at = now;
+}
+
 // While mail comes in, prewriting goes no faster than the current segment fills: each step's sync is one more to wait
 // for.
 static bool is_ahead(const struct queue_log *l) {
@@ -170,15 +193,14 @@ static bool is_ahead(const struct queue_log *l) {
 static void prepare(void *arg) {
     struct queue_service *q = arg;
     struct err e;
-    uint64_t bytes = 0;
+    struct inflow in = {0};
     bool more = true, failed = false;
     while (more) {
         queue_look_at_disk(q);
-        bool busy = q->log.counts.bytes != bytes;
-        bytes = q->log.counts.bytes;
+        look_at_inflow(q, &in);
         if (q->low || !queue_space_wants(&q->log)) {
             more = pause(q, IDLE_MS);
-        } else if (busy && is_ahead(&q->log)) {
+        } else if (in.torrent || (in.any && is_ahead(&q->log))) {
             more = fiber_sleep(BUSY_MS) && !q->stopping;
         } else if (queue_space_fill_step(&q->log, &e)) {
             failed = false;

@@ -330,6 +330,22 @@ static void test_failed_write(void **state) {
     free_house(h);
 }
 
+// With no spare at hand a segment is allocated: one call, where the file system can; else it is filled with zeros.
+static void test_segment_at_once(void **state) {
+    for (int zeros = 0; zeros < 2; zeros++) {
+        struct house *h = new_house(12);
+        h->w.disk.cannot_allocate = zeros;
+        h->w.disk.allocations = 0; // that of the first segment
+        for (uint32_t n = 0; h->log.segments_n < 4; n++)
+            put_all(h, n, 1);
+        assert_int_equal(h->w.disk.allocations, zeros ? 0 : 3);
+        size_t seen = h->log.seq;
+        reopen(h, true);
+        assert_int_equal(h->seen_n, seen);
+        free_house(h);
+    }
+}
+
 static void test_full_disk(void **state) {
     struct house *h = new_house(11);
     struct err e;
@@ -457,6 +473,7 @@ int main(void) {
         cmocka_unit_test(test_forged_record),
         cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_failed_write),
+        cmocka_unit_test(test_segment_at_once),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_recycled_segments),
         cmocka_unit_test(test_any_operation_fails),

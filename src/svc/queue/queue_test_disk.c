@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,16 @@ static void file_close(struct disk_file *f) {
     free(file_of(f));
 }
 
-static const struct disk_file_ops file_ops = {file_read, file_write, file_sync, file_size, file_close, NULL};
+static bool file_allocate(struct disk_file *f, uint64_t size, struct err *e) {
+    if (file_of(f)->disk->cannot_allocate)
+        return err_sys(e, EOPNOTSUPP, "allocating");
+    bool ok = passes(file_of(f)->disk, false, e) && disk_file_allocate(file_of(f)->inner, size, e);
+    file_of(f)->disk->allocations += ok;
+    return ok;
+}
+
+static const struct disk_file_ops file_ops = {file_read,  file_write, file_sync,    file_size,
+                                              file_close, NULL,       file_allocate};
 
 static bool test_open(struct disk *d, const char *name, int flags, struct disk_file **out, struct err *e) {
     struct disk_file *inner;

@@ -15,6 +15,8 @@ struct queue_test_disk {
     int fail_sys;        // with this errno
     bool only_syncs;     // of files
     size_t kill_at;      // the process dies before this one
+    bool cannot_allocate;
+    size_t allocations; // that succeeded
     uint64_t free_bytes; // that it tells
 };
 
