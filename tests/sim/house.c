@@ -163,7 +163,7 @@ static bool make_service(struct proc *p, struct err *e) {
     struct house *h = p->house;
     switch (p->role) {
     case ROLE_SMTPD:
-        p->service = smtpd_new(&p->world, h->config);
+        p->service = smtpd_new(&p->world, h->config, p->role);
         return true;
     case ROLE_QUEUE:
         p->service = queue_new(&p->world, h->config);
@@ -189,7 +189,7 @@ static bool make_service(struct proc *p, struct err *e) {
 static void attach(struct proc *p, struct link *link, enum role peer) {
     switch (p->role) {
     case ROLE_SMTPD:
-        smtpd_attach(p->service, link, peer);
+        smtpd_attach(p->service, link, peer, 0);
         break;
     case ROLE_QUEUE:
         queue_attach(p->service, link, peer);
@@ -340,14 +340,15 @@ static bool start_process(struct house *h, enum role role, struct err *e) {
         if (peer != role && h->procs[peer] && topology_linked(role, peer))
             wire(p, h->procs[peer]);
     if (role == ROLE_SMTPD)
-        smtpd_listen(p->service, sim_net_listen(p->world.net, 25));
+        smtpd_listen(p->service, sim_net_listen(p->world.net, 25), NULL);
     return true;
 }
 
 bool house_up(struct house *h, struct err *e) {
     for (size_t i = 0; i < TOPOLOGY_ROLES; i++) {
         enum role role = topology_order[i];
-        if (role != ROLE_CONTROL && !h->procs[role] && !start_process(h, role, e))
+        if (role != ROLE_CONTROL && topology_instances(h->config, role) && !h->procs[role] &&
+            !start_process(h, role, e))
             return false;
     }
     return true;
