@@ -6,6 +6,7 @@
 
 enum {
     VERSION = 1,
+    HAS_START = 63, // bit of a state's size: `start` follows; a content that begins at 0 is written as it ever was
     RECIPIENT_LEAST = 4 + 1 + 4 + 8 + 2 + 6 + 1 + 4 + 4, // bytes of a recipient without reason and remote
 };
 
@@ -163,7 +164,9 @@ bool log_outcome_unpack(struct slice payload, struct arena *arena, struct log_ou
 
 bool log_state_pack(struct buf *b, const struct log_state *m) {
     pack_u64(b, m->file);
-    pack_u64(b, m->size);
+    pack_u64(b, m->size | (uint64_t)(m->start > 0) << HAS_START);
+    if (m->start)
+        pack_u32(b, m->start);
     pack_recipients(b, m->recipients, m->recipients_n);
     return !b->failed;
 }
@@ -172,6 +175,11 @@ bool log_state_unpack(struct slice prefix, struct arena *arena, struct log_state
     struct unpack u = {.rest = prefix};
     struct log_state m = {.file = unpack_u64(&u)};
     m.size = unpack_u64(&u);
+    if (m.size >> HAS_START) {
+        m.size ^= 1ull << HAS_START;
+        m.start = unpack_u32(&u);
+        u.bad |= m.start == 0;
+    }
     m.recipients = unpack_recipients(&u, arena, &m.recipients_n);
     if (!unpack_end(&u))
         return false;

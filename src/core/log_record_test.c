@@ -108,8 +108,23 @@ static void test_payloads(void **state) {
     assert_int_equal(gots.file, 7);
     assert_int_equal(gots.size, 1ull << 33);
     assert_int_equal(gots.recipients_n, 1);
+    assert_int_equal(gots.start, 0);
     for (size_t cut = 0; cut < b.n; cut++)
         assert_false(log_state_unpack(slice_of(b.p, cut), &arena, &gots));
+
+    size_t before = b.n; // a content that begins later: everything else is written as it was
+    state_payload.start = 700;
+    buf_reset(&b);
+    assert_true(log_state_pack(&b, &state_payload));
+    assert_int_equal(b.n, before + 4);
+    assert_true(log_state_unpack(buf_slice(&b), &arena, &gots));
+    assert_int_equal(gots.size, 1ull << 33);
+    assert_int_equal(gots.start, 700);
+    assert_int_equal(gots.recipients_n, 1);
+    for (size_t cut = 0; cut < b.n; cut++)
+        assert_false(log_state_unpack(slice_of(b.p, cut), &arena, &gots));
+    memset(b.p + 16, 0, 4); // has a start, which is none
+    assert_false(log_state_unpack(buf_slice(&b), &arena, &gots));
 }
 
 int main(void) {

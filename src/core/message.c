@@ -79,14 +79,34 @@ bool message_submit_unpack(struct slice payload, struct arena *arena, struct mes
     return true;
 }
 
-bool message_piece_pack_head(struct buf *b, uint32_t slot) { return pack_u32(b, slot); }
+bool message_open_pack(struct buf *b, uint32_t reserve) { return pack_u32(b, reserve); }
+
+bool message_open_unpack(struct slice payload, uint32_t *reserve) {
+    struct unpack u = {.rest = payload};
+    uint32_t n = payload.n ? unpack_u32(&u) : 0;
+    if (!unpack_end(&u) || n > MESSAGE_RESERVE_MAX)
+        return false;
+    *reserve = n;
+    return true;
+}
+
+bool message_piece_pack_head(struct buf *b, uint32_t slot) {
+    pack_u32(b, slot);
+    return message_pack_bool(b, false);
+}
+
+bool message_front_pack_head(struct buf *b, uint32_t slot) {
+    pack_u32(b, slot);
+    return message_pack_bool(b, true);
+}
 
 bool message_piece_unpack(struct slice payload, struct message_piece *out) {
     struct unpack u = {.rest = payload};
     uint32_t slot = unpack_u32(&u);
+    bool front = message_unpack_bool(&u);
     if (u.bad || slot == 0 || u.rest.n > MESSAGE_INLINE_MAX)
         return false;
-    *out = (struct message_piece){.slot = slot, .bytes = u.rest};
+    *out = (struct message_piece){.slot = slot, .front = front, .bytes = u.rest};
     return true;
 }
 

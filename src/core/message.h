@@ -9,8 +9,8 @@ enum { MESSAGE_INLINE_MAX = 64 * 1024 }; // bytes of content that travel inside 
 // --- smtpd, inject -> queue -----------------------------------------------------------------------------------------
 //
 //   small:  SUBMIT {whole content}                                 -> SUBMIT_REPLY
-//   large:  SUBMIT_OPEN {}                                         -> SUBMIT_REPLY (a slot)
-//           SUBMIT_PIECE {slot, bytes} one at a time, answered     -> SUBMIT_REPLY
+//   large:  SUBMIT_OPEN {} or {reserve}                            -> SUBMIT_REPLY (a slot)
+//           SUBMIT_PIECE {slot, front, bytes} one at a time        -> SUBMIT_REPLY
 //           SUBMIT {slot, the last bytes}                          -> SUBMIT_REPLY
 //           or SUBMIT_ABORT {slot}, not answered
 
@@ -25,11 +25,18 @@ struct message_submit {
 bool message_submit_pack_head(struct buf *b, const struct message_submit *m);
 bool message_submit_unpack(struct slice payload, struct arena *arena, struct message_submit *out);
 
+// SUBMIT_OPEN: room for what is known only when the rest has been sent (a signature) and yet stands before it.
+enum { MESSAGE_RESERVE_MAX = 64 * 1024 }; // bytes
+bool message_open_pack(struct buf *b, uint32_t reserve);
+bool message_open_unpack(struct slice payload, uint32_t *reserve); // empty: 0
+
 struct message_piece {
     uint32_t slot;
+    bool front;         // goes into the reserve, right before all that was sent
     struct slice bytes; // at most MESSAGE_INLINE_MAX
 };
-bool message_piece_pack_head(struct buf *b, uint32_t slot);
+bool message_piece_pack_head(struct buf *b, uint32_t slot); // also of SUBMIT_ABORT
+bool message_front_pack_head(struct buf *b, uint32_t slot);
 bool message_piece_unpack(struct slice payload, struct message_piece *out);
 
 struct message_submit_reply {

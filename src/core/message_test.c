@@ -91,9 +91,32 @@ static void test_piece(void **state) {
     assert_true(message_piece_unpack(buf_slice(&b), &got));
     assert_int_equal(got.slot, 9);
     assert_slice(got.bytes, SLICE("abc"));
-    REFUSES_EVERY_CUT(b, 4, message_piece_unpack(payload, &got));
-    memset(b.p, 0, 4);
+    assert_false(got.front);
+    REFUSES_EVERY_CUT(b, 5, message_piece_unpack(payload, &got));
+    b.p[4] = 2; // neither yes nor no
     assert_false(message_piece_unpack(buf_slice(&b), &got));
+    memset(b.p, 0, 5);
+    assert_false(message_piece_unpack(buf_slice(&b), &got));
+    buf_reset(&b);
+    assert_true(message_front_pack_head(&b, 9));
+    assert_true(message_piece_unpack(buf_slice(&b), &got));
+    assert_true(got.front);
+}
+
+static void test_open(void **state) {
+    struct arena arena ARENA_AUTO = {.max = MAX};
+    struct buf b BUF_AUTO = {.max = MAX};
+    uint32_t got = 7;
+    assert_true(message_open_unpack(SLICE_EMPTY, &got));
+    assert_int_equal(got, 0);
+    assert_true(message_open_pack(&b, MESSAGE_RESERVE_MAX));
+    assert_true(message_open_unpack(buf_slice(&b), &got));
+    assert_int_equal(got, MESSAGE_RESERVE_MAX);
+    for (size_t cut = 1; cut < b.n; cut++)
+        assert_false(message_open_unpack(slice_upto(buf_slice(&b), cut), &got));
+    buf_reset(&b);
+    message_open_pack(&b, MESSAGE_RESERVE_MAX + 1);
+    assert_false(message_open_unpack(buf_slice(&b), &got));
 }
 
 static void test_submit_reply(void **state) {
@@ -308,7 +331,7 @@ int main(void) {
         cmocka_unit_test(test_submit),       cmocka_unit_test(test_submit_limits), cmocka_unit_test(test_piece),
         cmocka_unit_test(test_submit_reply), cmocka_unit_test(test_work),          cmocka_unit_test(test_read),
         cmocka_unit_test(test_outcome),      cmocka_unit_test(test_resolve),       cmocka_unit_test(test_expand),
-        cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_queue),         cmocka_unit_test(test_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ void queue_accept_free_slot(struct queue_service *q, struct queue_slot *slot, bo
     free(slot);
 }
 
-static bool open_slot(struct queue_peer *p, struct queue_slot **out, struct err *e) {
+static bool open_slot(struct queue_peer *p, uint32_t reserve, struct queue_slot **out, struct err *e) {
     struct queue_service *q = p->q;
     char name[QUEUE_NAME];
     struct disk_file *file;
@@ -67,23 +67,36 @@ static bool open_slot(struct queue_peer *p, struct queue_slot **out, struct err 
     if (!disk_open(q->world->disk, name, DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, &file, e))
         return false;
     struct queue_slot *slot = MEM_NEW(struct queue_slot);
-    *slot = (struct queue_slot){.number = ++p->last_slot, .file = number, .open = file};
+    *slot = (struct queue_slot){
+        .number = ++p->last_slot, .file = number, .open = file, .start = reserve};
     map_set(&p->slots, slot_key(&slot->number), slot);
     *out = slot;
     return true;
 }
 
-static bool grow_slot(struct queue_service *q, struct queue_slot *slot, struct slice bytes, struct err *e) {
-    if (slot->failed)
-        return err_set(e, ERR_TEMPORARY, "an earlier piece could not be written");
-    if (slot->size + bytes.n > q->config->limits.message_size + SIZE_SLACK)
-        return err_smtp(e, 552, "5.3.4", "the message is too large");
-    if (bytes.n && !disk_file_write_slice(slot->open, bytes, slot->size, e)) {
+static bool write_piece(struct queue_slot *slot, struct slice bytes, uint64_t offset, struct err *e) {
+    if (bytes.n && !disk_file_write_slice(slot->open, bytes, offset, e)) {
         slot->failed = true;
         e->smtp = e->sys == ENOSPC || e->sys == EDQUOT ? 452 : 451;
         return err_while(e, "writing a large message");
     }
     slot->size += bytes.n;
+    return true;
+}
+
+// What stands in front is written towards the file's beginning, so that the content stays in one piece.
+static bool grow_slot(struct queue_service *q, struct queue_slot *slot, bool front, struct slice bytes, struct err *e) {
+    if (slot->failed)
+        return err_set(e, ERR_TEMPORARY, "an earlier piece could not be written");
+    if (slot->size + bytes.n > q->config->limits.message_size + SIZE_SLACK)
+        return err_smtp(e, 552, "5.3.4", "the message is too large");
+    if (!front)
+        return write_piece(slot, bytes, slot->start + slot->size, e);
+    if (bytes.n > slot->start)
+        return err_set(e, ERR_TEMPORARY, "too little room in front of a large message");
+    if (!write_piece(slot, bytes, slot->start - bytes.n, e))
+        return false;
+    slot->start -= (uint32_t)bytes.n;
     return true;
 }
 
@@ -98,10 +111,11 @@ static void forget_slot(struct queue_peer *p, struct queue_slot *slot) {
 
 void queue_accept_open(struct queue_peer *p, const struct link_frame *f) {
     struct queue_slot *slot = NULL;
+    uint32_t reserve;
     struct err e;
-    if (f->payload.n)
-        link_break(p->base.link, "SUBMIT_OPEN with a payload");
-    else if (open_slot(p, &slot, &e))
+    if (!message_open_unpack(f->payload, &reserve))
+        link_break(p->base.link, "a malformed SUBMIT_OPEN");
+    else if (open_slot(p, reserve, &slot, &e))
         reply(p, f->id, &(struct message_submit_reply){.ok = true, .slot = slot->number});
     else
         refuse(p, f->id, &e);
@@ -113,7 +127,7 @@ void queue_accept_piece(struct queue_peer *p, const struct link_frame *f) {
     struct queue_slot *slot = message_piece_unpack(f->payload, &m) ? find_slot(p, m.slot) : NULL;
     if (!slot)
         link_break(p->base.link, "a piece for no slot");
-    else if (grow_slot(p->q, slot, m.bytes, &e))
+    else if (grow_slot(p->q, slot, m.front, m.bytes, &e))
         reply(p, f->id, &(struct message_submit_reply){.ok = true, .slot = slot->number});
     else
         refuse(p, f->id, &e);
@@ -144,9 +158,9 @@ static bool name_file(struct queue_peer *p, struct queue_submit *s, struct slice
     BUF_AUTO struct buf b = {.max = 64};
     if (!slot || !room)
         return err_smtp(e, 451, "4.3.0", "no such large message");
-    if (!grow_slot(p->q, slot, s->m.content, e))
+    if (!grow_slot(p->q, slot, false, s->m.content, e))
         return false;
-    log_state_pack(&b, &(struct log_state){.file = slot->file, .size = slot->size});
+    log_state_pack(&b, &(struct log_state){.file = slot->file, .size = slot->size, .start = slot->start});
     memcpy(room, b.p, b.n);
     map_remove(&p->slots, slot_key(&slot->number));
     s->slot = slot;

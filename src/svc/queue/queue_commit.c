@@ -144,6 +144,7 @@ static void log_queued(struct queue_service *q, const struct queue_message *m, c
 static struct queue_message *begin_message(struct queue_service *q, struct queue_submit *s) {
     uint64_t file = s->slot ? s->slot->file : 0, size = s->slot ? s->slot->size : s->m.content.n;
     struct queue_message *m = queue_message_make(q, &s->m, file, size, &s->record.place);
+    m->start = s->slot ? s->slot->start : 0;
     m->hot = s->record.payload.p;
     log_queued(q, m, &s->m.envelope);
     if (s->slot)

@@ -54,6 +54,7 @@ struct queue_message {
     uint32_t recipients_n;
     uint32_t open; // recipients not DONE
     uint32_t pins; // attempts under way, outcomes that are not durable
+    uint32_t start; // where in the file the content begins
     uint16_t groups_n;
     bool null_sender;
     struct queue_group *notify; // tells the sender; NULL while there is nothing to tell

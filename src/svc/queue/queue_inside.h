@@ -40,7 +40,8 @@ struct queue_slot {
     uint32_t number;
     uint64_t file;
     struct disk_file *open;
-    uint64_t size;
+    uint64_t size;  // of the content
+    uint32_t start; // where it begins; before it is room for more in front
     bool failed;
 };
 

@@ -153,6 +153,7 @@ static void replay_message(struct queue_service *q, const struct log_record *r, 
         drop(q, old);
     struct queue_message *m =
         queue_message_make(q, &submit, state.file, state.file ? state.size : submit.content.n, place);
+    m->start = state.start;
     queue_message_apply(q, m, state.recipients, state.recipients_n);
 }
 
@@ -254,7 +255,7 @@ bool queue_message_content(struct queue_service *q, struct queue_message *m, uin
     char *to = buf_reserve(b, n);
     if (!to)
         return err_set(e, ERR_TEMPORARY, "no memory for content");
-    bool ok = m->file ? read_file(q, m->file, offset, to, n, e)
+    bool ok = m->file ? read_file(q, m->file, m->start + offset, to, n, e)
                       : queue_log_read(&m->place, m->place.length - (size_t)m->size + (size_t)offset, to, n, e);
     if (ok)
         buf_commit(b, n);

@@ -182,6 +182,45 @@ static FIBER_FN void script_large(struct play *p) {
     free(text);
 }
 
+// What is known last stands first: it is written in front of what was sent, and kept there by replay and compaction.
+static FIBER_FN void send_front(struct play *p, uint32_t slot, const char *bytes, size_t n, bool fits) {
+    BUF_AUTO struct buf b = {.max = 1 << 20};
+    message_front_pack_head(&b, slot);
+    struct slice parts[] = {buf_slice(&b), slice_of(bytes, n)};
+    CHECK(link_send(p->smtpd, LINK_SUBMIT_PIECE, 8, parts, 2));
+    CHECK_EQ(play_hear_reply(p, 8).ok, fits);
+}
+
+static FIBER_FN void script_large_front(struct play *p) {
+    BUF_AUTO struct buf b = {.max = 64};
+    struct slice to = SLICE("alice@example.org");
+    size_t front = 300, n = front + 2 * MESSAGE_INLINE_MAX + 1000;
+    char *text = mem_new(n, 1);
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)('a' + i % 23);
+    message_open_pack(&b, 512);
+    CHECK(link_send1(p->smtpd, LINK_SUBMIT_OPEN, 7, buf_slice(&b)));
+    uint32_t slot = play_hear_reply(p, 7).slot;
+    send_piece(p, slot, text + front, MESSAGE_INLINE_MAX);
+    send_piece(p, slot, text + front + MESSAGE_INLINE_MAX, MESSAGE_INLINE_MAX);
+    send_front(p, slot, text + 200, 100, true);
+    send_front(p, slot, text, 513, false);
+    send_front(p, slot, text, 200, true);
+    play_send_submit(p, 1, slot, "a@example.net", &to, 1, slice_of(text + n - 1000, 1000), 0);
+    CHECK(play_hear_reply(p, 1).ok);
+    CHECK(play_hear_work(p, p->deliver, 100));
+    CHECK_EQ(p->work.size, n);
+    read_back(p, text, n);
+    play_crash(p);
+    CHECK(play_hear_work(p, p->deliver, 100));
+    CHECK_EQ(p->work.size, n);
+    read_back(p, text, n);
+    play_delivered(p, p->deliver);
+    fiber_sleep(100);
+    CHECK_EQ(big_files(p), 0);
+    free(text);
+}
+
 static FIBER_FN void script_large_given_up(struct play *p) {
     BUF_AUTO struct buf b = {.max = 64};
     uint32_t slot = open_slot(p);
@@ -248,6 +287,7 @@ PLAY(full_disk)
 PLAY(failed_sync)
 PLAY(failed_outcome)
 PLAY(large)
+PLAY(large_front)
 PLAY(large_given_up)
 PLAY(compaction)
 
@@ -256,6 +296,7 @@ int main(void) {
         cmocka_unit_test(test_delivered), cmocka_unit_test(test_groups),         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_full_disk), cmocka_unit_test(test_failed_sync),    cmocka_unit_test(test_failed_outcome),
         cmocka_unit_test(test_large),     cmocka_unit_test(test_large_given_up), cmocka_unit_test(test_compaction),
+        cmocka_unit_test(test_large_front),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
