@@ -188,7 +188,7 @@ FIBER_FN struct message_queue_reply play_ask(struct play *p, enum link_type type
     BUF_AUTO struct buf b = {.max = 4096};
     struct message_queue_reply r;
     struct link_frame f;
-    message_queue_query_pack(&b, &(struct message_queue_query){id, 100, slice_str(domain)});
+    message_queue_query_pack(&b, &(struct message_queue_query){.queue_id = id, .limit = 100, .destination = slice_str(domain)});
     CHECK(link_send1(p->control, type, 1, buf_slice(&b)));
     arena_reset(&p->answers);
     CHECK(play_hear(p, p->control, 1000, &f));
