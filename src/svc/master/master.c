@@ -12,11 +12,11 @@
 
 enum { STANDARD_ERROR = 2 };
 
-// All but `but`, which may be ROLE_MASTER: all.
-static bool all_ready(const struct master *m, enum role but) {
+// All of these roles (ROLE_BIT).
+static bool all_ready(const struct master *m, uint32_t roles) {
     for (size_t i = 0; i < m->slots.n; i++) {
         const struct master_slot *slot = &m->slots.slots[i];
-        if (slot->role != but && (!slot->child || slot->child->state != MASTER_READY))
+        if ((roles & 1u << slot->role) && (!slot->child || slot->child->state != MASTER_READY))
             return false;
     }
     return true;
@@ -26,11 +26,23 @@ static void start_all(struct master *m) {
     for (size_t i = 0; i < m->slots.n; i++)
         master_start(m, &m->slots.slots[i]);
     master_tend(m);
-    while (!all_ready(m, ROLE_SMTPD) && !m->stopping)
+    while (!all_ready(m, ROLE_ANY & ~ROLE_SESSIONS) && !m->stopping)
         master_wait(m, MONO_NEVER);
     master_open(m);
-    while (!all_ready(m, ROLE_MASTER) && !m->stopping)
+    while (!all_ready(m, ROLE_ANY) && !m->stopping)
         master_wait(m, MONO_NEVER);
+}
+
+// A socket that systemd holds and nobody serves would take connections that hang.
+static void report_unused(struct master *m) {
+    for (size_t i = 0; i < m->given.n; i++) {
+        BUF_AUTO struct buf at = {.max = 100};
+        if (m->given.sockets[i].used)
+            continue;
+        netaddr_add_endpoint(&at, &m->given.sockets[i].at);
+        journal_event(m->journal, JOURNAL_WARNING, "socket-not-used", JOURNAL_STR("address", buf_slice(&at)),
+                      JOURNAL_Z("reason", "systemd gave it, and no \"listen\" names this address and port"));
+    }
 }
 
 static void announce(struct master *m) {
@@ -48,7 +60,18 @@ static void announce(struct master *m) {
                   JOURNAL_MS("after", mono_ms_between(m->started, loop_now(m->loop))));
     if (!line.failed)
         m->setup->say(line.p);
-    notify_systemd("READY=1");
+    report_unused(m);
+    notify_systemd("READY=1\nSTATUS=serving");
+}
+
+// Whether other processes hang is watched by master itself: what systemd needs to know is that master turns.
+static void feed_watchdog(void *arg) {
+    int64_t ms = notify_watchdog_ms();
+    (void)arg;
+    if (ms)
+        do
+            notify_systemd("WATCHDOG=1");
+        while (fiber_sleep(ms));
 }
 
 static void serve(struct master *m) {
@@ -71,7 +94,7 @@ static void stop_all(struct master *m) {
         m->listeners[i].fd = -1;
     }
     int64_t grace = m->failed ? 0 : MASTER_GRACE_MS;
-    master_end_roles(m, ROLE_BIT(SMTPD) | ROLE_WORKERS, grace);
+    master_end_roles(m, ROLE_SESSIONS | ROLE_WORKERS, grace);
     master_end_roles(m, ROLE_BIT(QUEUE), grace);
     master_end_roles(m, ROLE_ANY, m->failed ? 0 : MASTER_LAST_GRACE_MS);
 }
@@ -110,7 +133,8 @@ static bool run_loop(struct master *m, struct err *e) {
     bool ok = signals_open(&m->signals, m->loop, &m->wake, e);
     if (ok && (ok = fiber_spawn(&m->group, "master", master_main, m, e) &&
                     fiber_spawn(&m->group, "tables", master_watch_tables, m, e) &&
-                    fiber_spawn(&m->group, "pulse", master_watch_pulse, m, e)))
+                    fiber_spawn(&m->group, "pulse", master_watch_pulse, m, e) &&
+                    fiber_spawn(&m->group, "watchdog", feed_watchdog, m, e)))
         loop_run(m->loop);
     journal_done(&journal);
     loop_free(m->loop);
@@ -136,6 +160,7 @@ int master_run(const struct master_setup *setup, struct buf *why) {
     struct master m = {.setup = setup, .site = setup->site, .lock = -1, .control = -1, .why = why};
     m.reload_mistakes.max = SITE_MISTAKES_MAX;
     list_init(&m.children);
+    activation_take(&m.given);
     process_raise_descriptors();
     int code = EX_OK;
     if (master_prepare(&m, why, &code)) {

@@ -122,6 +122,8 @@ static void could_not_start(struct master *m, struct master_slot *slot, const st
                   JOURNAL_STR("process", slice_str(role_name(slot->role))), JOURNAL_ERR(e));
 }
 
+static bool holds_sessions(const struct master_child *child) { return ROLE_SESSIONS & 1u << child->role; }
+
 void master_start(struct master *m, struct master_slot *slot) {
     struct err e;
     struct process process;
@@ -147,7 +149,7 @@ void master_start(struct master *m, struct master_slot *slot) {
     tell_credentials(m, child);
     tell_listeners(m, child);
     wire(m, child);
-    if (child->role != ROLE_SMTPD || m->open)
+    if (!holds_sessions(child) || m->open)
         tell(child, &(struct handover){.note = HANDOVER_BEGIN, .fd = -1});
 }
 
@@ -155,7 +157,7 @@ void master_open(struct master *m) {
     m->open = true;
     LIST_EACH(at, &m->children) {
         struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
-        if (child->role == ROLE_SMTPD)
+        if (holds_sessions(child))
             tell(child, &(struct handover){.note = HANDOVER_BEGIN, .fd = -1});
     }
 }

@@ -1,6 +1,7 @@
 // master_inside: what the sources of master share.
 #pragma once
 
+#include "rt/activation.h"
 #include "rt/fiber.h"
 #include "rt/journal.h"
 #include "rt/link.h"
@@ -62,6 +63,7 @@ struct master {
     struct site *site;
     int lock;
     int control;                       // the control socket
+    struct activation given;           // what systemd listens on for us
     struct master_listener *listeners; // one for each of config.listens
     struct master_slots slots;
     struct list children; // all that run, those that retire included
@@ -71,7 +73,7 @@ struct master {
     struct fiber_group group;
     struct mono started;
     uint64_t reloads;
-    bool open;     // smtpd may greet: whom it will ask are ready
+    bool open;     // sessions may begin: whom they will ask are ready
     bool up;       // every role has been ready once
     bool stopping; // asked to
     bool hurry;    // asked twice
@@ -84,7 +86,8 @@ struct master {
 
 // master_listen.c
 MUST_CHECK bool master_prepare(struct master *m, struct buf *why, int *exit_code);
-MUST_CHECK bool master_bind(const struct site *site, const struct master_listener *old, size_t old_n,
+// Sockets that we listen on already and those that were given come before new ones.
+MUST_CHECK bool master_bind(struct master *m, const struct site *site, const struct master_listener *old, size_t old_n,
                             struct master_listener **out, struct buf *why);
 void master_close_listeners(struct master_listener *l, size_t n, const struct master_listener *kept, size_t kept_n);
 void master_listen_text(const struct config_listen *l, struct buf *to);
@@ -92,7 +95,7 @@ void master_listen_text(const struct config_listen *l, struct buf *to);
 // master_child.c
 void master_make_slots(const struct config *c, struct master_slots *out);
 void master_start(struct master *m, struct master_slot *slot);
-// Lets smtpd begin: a server that greets is a server that takes mail.
+// Lets smtpd and submission begin: a server that greets is a server that takes mail.
 void master_open(struct master *m);
 void master_tell_stop(struct master *m, struct master_child *child);
 // Takes what signals and children have to say, buries the dead and starts what is due. To be called when the master's

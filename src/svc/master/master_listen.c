@@ -12,8 +12,12 @@
 enum { PATH_SIZE = 4200 };
 
 void master_listen_text(const struct config_listen *l, struct buf *to) {
-    buf_add_str(to, l->role == CONFIG_LISTEN_HTTP ? "http on " : "mx on ");
+    static const char *const names[] = {
+        [CONFIG_LISTEN_MX] = "mx", [CONFIG_LISTEN_HTTP] = "http", [CONFIG_LISTEN_SUBMISSION] = "submission"};
+    buf_addf(to, "%s on ", names[l->role]);
     netaddr_add_endpoint(to, &l->at);
+    if (l->tls_implicit)
+        buf_add_str(to, " (TLS)");
 }
 
 static bool same(const struct netaddr *a, const struct netaddr *b) {
@@ -63,14 +67,19 @@ static bool explain(const struct site *site, const struct config_listen *l, cons
     return false;
 }
 
-bool master_bind(const struct site *site, const struct master_listener *old, size_t old_n, struct master_listener **out,
-                 struct buf *why) {
+static bool open_one(struct master *m, const struct config *c, struct master_listener *l, struct err *e) {
+    l->fd = activation_find(&m->given, &l->at);
+    return l->fd >= 0 || listen_tcp(&l->at, only_v6(c, &l->at), &l->fd, e);
+}
+
+bool master_bind(struct master *m, const struct site *site, const struct master_listener *old, size_t old_n,
+                 struct master_listener **out, struct buf *why) {
     const struct config *c = site->config;
     struct master_listener *made = mem_new(c->listens_n + 1, sizeof *made);
     for (size_t i = 0; i < c->listens_n; i++) {
         struct err e;
         made[i] = (struct master_listener){.at = c->listens[i].at, .fd = fd_in(old, old_n, &c->listens[i].at)};
-        if (made[i].fd >= 0 || listen_tcp(&made[i].at, only_v6(c, &made[i].at), &made[i].fd, &e))
+        if (made[i].fd >= 0 || open_one(m, c, &made[i], &e))
             continue;
         explain(site, &c->listens[i], &e, why);
         master_close_listeners(made, i, old, old_n);
@@ -128,5 +137,5 @@ bool master_prepare(struct master *m, struct buf *why, int *exit_code) {
     if (!make_state(m, &a, why) || !lock_state(m, &a, why, exit_code))
         return false;
     *exit_code = EX_UNAVAILABLE;
-    return master_bind(m->site, NULL, 0, &m->listeners, why) && take_control(m, &a, why);
+    return master_bind(m, m->site, NULL, 0, &m->listeners, why) && take_control(m, &a, why);
 }

@@ -31,7 +31,7 @@ static bool read_new(struct master *m, struct site **out, struct master_listener
     if (!site_load(m->site->path, &site, mistakes))
         return false;
     if (acceptable(m, site, mistakes) &&
-        master_bind(site, m->listeners, m->site->config->listens_n, listeners, mistakes)) {
+        master_bind(m, site, m->listeners, m->site->config->listens_n, listeners, mistakes)) {
         *out = site;
         return true;
     }
@@ -75,7 +75,7 @@ void master_reload(struct master *m) {
     struct site *site;
     struct master_listener *listeners;
     m->reload = false;
-    notify_systemd("RELOADING=1");
+    notify_reloading();
     buf_reset(&m->reload_mistakes);
     bool ok = read_new(m, &site, &listeners);
     if (ok) {
@@ -94,5 +94,6 @@ void master_reload(struct master *m) {
         if (!m->stopping)
             master_end_roles(m, ROLE_BIT(QUEUE), MASTER_GRACE_MS); // master_tend starts the new one at once
     }
-    notify_systemd("READY=1");
+    notify_systemd(ok ? "READY=1\nSTATUS=serving"
+                      : "READY=1\nSTATUS=serving; the last reload was refused, see the log");
 }
