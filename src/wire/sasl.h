@@ -32,7 +32,7 @@ enum {
     SASL_PASSWORD_MAX = 1024,      // bytes; longer ones are SASL_BAD
     SASL_SECRETS_MAX = 64,         // SCRAM: secrets of a user that are looked at
     SASL_NONCE_MIN = 18,           // characters
-    SASL_STATE_MAX = 16 * 1024,    // bytes that a conversation keeps at most, besides struct sasl
+    SASL_STATE_MAX = 32 * 1024,    // bytes that a conversation keeps at most, besides struct sasl
 };
 
 enum sasl_mechanism {
@@ -110,11 +110,14 @@ struct sasl_out {
 
 struct sasl {
     enum sasl_mechanism mechanism;
-    int stage; // of this mechanism
+    enum sasl_result waits; // what was said last
+    int stage;              // of this mechanism
     struct sasl_facts facts;
     struct arena arena;
     struct slice user, secret;
     struct sasl_conversation *more; // SCRAM
+    struct scram_keys *keys;        // [keys_n], SCRAM: wiped by sasl_done
+    size_t keys_n;
 };
 
 // `initial`: NULL when the client sent none; it may be empty, which is not the same. `*s` needs no initialisation.
