@@ -102,6 +102,7 @@ static void resolver_gone(void *service) { resolver_free(service); }
 
 struct smtpd {
     struct world *world;
+    const struct config *config;
     struct smtpd_service *service;
     struct tls_server *tls; // NULL: STARTTLS is not offered
 };
@@ -112,18 +113,19 @@ static void *smtpd_make(struct world *w, const struct role_start *s, struct err 
     if (certificate.n && !(tls = tls_server_new(certificate, role_credential(s, "tls-key"), e)))
         return NULL;
     struct smtpd *own = MEM_NEW(struct smtpd);
-    *own = (struct smtpd){.world = w, .service = smtpd_new(w, s->config), .tls = tls};
+    *own = (struct smtpd){.world = w, .config = s->config, .service = smtpd_new(w, s->config, s->role), .tls = tls};
     if (tls)
         smtpd_offer_tls(own->service, tls);
     return own;
 }
 
 static void smtpd_take(void *service, struct link *link, enum role peer, uint32_t instance) {
-    smtpd_attach(((struct smtpd *)service)->service, link, peer);
+    smtpd_attach(((struct smtpd *)service)->service, link, peer, instance);
 }
 
 static bool smtpd_serve(void *service, struct listener *l, uint32_t index, struct err *e) {
-    smtpd_listen(((struct smtpd *)service)->service, l);
+    struct smtpd *own = service;
+    smtpd_listen(own->service, l, index < own->config->listens_n ? &own->config->listens[index] : NULL);
     return true;
 }
 
@@ -162,6 +164,8 @@ static void control_gone(void *service) { control_free(service); }
 
 static const struct role_kind kinds[ROLE_COUNT] = {
     [ROLE_SMTPD] =
+        {.make = smtpd_make, .attach = smtpd_take, .listen = smtpd_serve, .stop = smtpd_end, .free = smtpd_gone},
+    [ROLE_SUBMISSION] =
         {.make = smtpd_make, .attach = smtpd_take, .listen = smtpd_serve, .stop = smtpd_end, .free = smtpd_gone},
     [ROLE_QUEUE] = {.disk = ROLE_DISK_STATE,
                     .make = queue_make,

@@ -27,6 +27,17 @@
 #define METRIC_LABEL_BOUNCE(X, l) X(l, FAILED, "failed") X(l, EXPIRED, "expired") X(l, DELETED, "deleted")
 #define METRIC_LABEL_CONNECTION(X, l) X(l, NEW, "new") X(l, REUSED, "reused") X(l, FAILED, "failed")
 #define METRIC_LABEL_RESULT(X, l) X(l, OK, "ok") X(l, FAILED, "failed")
+#define METRIC_LABEL_LOGIN(X, l)                                                                                     \
+    X(l, OK, "ok")                                                                                                     \
+    X(l, FAILED, "failed")               /* wrong name or secret */                                                    \
+    X(l, LOCKED, "locked")               /* too many failures before it */                                             \
+    X(l, MALFORMED, "malformed")         /* no base64, or against the mechanism's grammar */                           \
+    X(l, CANCELLED, "cancelled")         /* by the client */                                                           \
+    X(l, TROUBLE, "trouble")             /* nobody could say */
+#define METRIC_LABEL_MECHANISM(X, l)                                                                                 \
+    X(l, PLAIN, "plain") X(l, LOGIN, "login") X(l, SCRAM_SHA_1, "scram-sha-1") X(l, SCRAM_SHA_256, "scram-sha-256")      \
+    X(l, SCRAM_SHA_256_PLUS, "scram-sha-256-plus") X(l, EXTERNAL, "external") X(l, OAUTHBEARER, "oauthbearer")         \
+    X(l, XOAUTH2, "xoauth2")
 #define METRIC_LABEL_ANSWER(X, l) X(l, FOUND, "found") X(l, NONE, "none") X(l, FAILED, "failed")
 #define METRIC_LABEL_DNSSEC(X, l) X(l, INSECURE, "insecure") X(l, SECURE, "secure") X(l, BOGUS, "bogus")
 #define METRIC_LABEL_SEGMENT(X, l) X(l, LIVE, "live") X(l, SPARE, "spare")
@@ -40,6 +51,8 @@
     X(BOUNCE, "reason")                                                                                                \
     X(CONNECTION, "connection")                                                                                        \
     X(RESULT, "result")                                                                                                \
+    X(LOGIN, "result")                                                                                                 \
+    X(MECHANISM, "mechanism")                                                                                          \
     X(ANSWER, "answer")                                                                                                \
     X(DNSSEC, "dnssec")                                                                                                \
     X(SEGMENT, "kind")
@@ -51,6 +64,9 @@
     X(SESSIONS_OPEN,       "sessions_open",                  GAUGE,     ONE, SUM,  NONE,       "SMTP sessions open now") \
     X(SESSIONS,            "sessions_total",                 COUNTER,   ONE, SUM,  NONE,       "SMTP sessions begun") \
     X(TLS_IN,              "tls_in_total",                   COUNTER,   ONE, SUM,  RESULT,     "TLS handshakes as a server") \
+    X(LOGINS,              "logins_total",                   COUNTER,   ONE, SUM,  LOGIN,      "AUTH exchanges, by how they ended") \
+    X(LOGINS_OK,           "logins_accepted_total",          COUNTER,   ONE, SUM,  MECHANISM,  "Successful log-ins, by mechanism") \
+    X(LOGINS_REFUSED,      "logins_refused_total",           COUNTER,   ONE, SUM,  MECHANISM,  "Refused log-ins, by mechanism") \
     X(COMMAND_ERRORS,      "command_errors_total",           COUNTER,   ONE, SUM,  NONE,       "Commands answered with 4xx or 5xx") \
     X(MESSAGES_ACCEPTED,   "messages_accepted_total",        COUNTER,   ONE, SUM,  NONE,       "Messages answered with 250") \
     X(BYTES_ACCEPTED,      "messages_accepted_bytes_total",  COUNTER,   ONE, SUM,  NONE,       "Content of accepted messages") \

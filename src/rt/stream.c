@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     OUT_MAX = 16 * 1024 * 1024, // nobody puts that much without a flush
@@ -131,6 +132,13 @@ size_t stream_discard_input(struct stream *s) {
     size_t n = stream_unread(s);
     free_input(s);
     return n;
+}
+
+void stream_wipe(struct stream *s) {
+    if (!s->in)
+        return;
+    explicit_bzero(s->in, s->from);
+    explicit_bzero(s->in + s->to, STREAM_IN - s->to); // where an earlier move or a dropped line left something
 }
 
 void stream_replace(struct stream *s, struct transport *t) {

@@ -43,5 +43,8 @@ FIBER_FN MUST_CHECK bool stream_flush(struct stream *s, struct err *e);
 // Drops what is unread: plaintext before a TLS handshake (RFC 3207 4.2). Gives how much there was.
 size_t stream_discard_input(struct stream *s);
 
+// Overwrites what was consumed: it held a secret. Views are gone.
+void stream_wipe(struct stream *s);
+
 // Puts another transport (TLS over the old one) in place; both buffers must be empty.
 void stream_replace(struct stream *s, struct transport *t);

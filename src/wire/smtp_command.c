@@ -8,7 +8,7 @@ static const char *const verb_names[SMTP_VERB_COUNT] = {
     [SMTP_UNKNOWN] = "?", [SMTP_HELO] = "HELO",         [SMTP_EHLO] = "EHLO", [SMTP_MAIL] = "MAIL",
     [SMTP_RCPT] = "RCPT", [SMTP_DATA] = "DATA",         [SMTP_BDAT] = "BDAT", [SMTP_RSET] = "RSET",
     [SMTP_NOOP] = "NOOP", [SMTP_VRFY] = "VRFY",         [SMTP_EXPN] = "EXPN", [SMTP_HELP] = "HELP",
-    [SMTP_QUIT] = "QUIT", [SMTP_STARTTLS] = "STARTTLS", [SMTP_AUTH] = "AUTH",
+    [SMTP_QUIT] = "QUIT", [SMTP_STARTTLS] = "STARTTLS", [SMTP_AUTH] = "AUTH", [SMTP_XCLIENT] = "XCLIENT",
 };
 
 const char *smtp_verb_name(enum smtp_verb v) { return verb_names[v]; }
@@ -143,6 +143,19 @@ static bool bad_param(struct err *e, const char *name) {
     return err_smtp(e, 501, "5.5.4", "the parameter %s is malformed or given twice", name);
 }
 
+static bool upper_hex(char c) { return ascii_digit(c) || (c >= 'A' && c <= 'F'); }
+
+// RFC 3461 4: "+" stands before two hexadecimal digits only.
+static bool xtext_ok(struct slice value) {
+    for (size_t i = 0; i < value.n; i++) {
+        if ((uint8_t)value.p[i] >= 0x80)
+            return false;
+        if (value.p[i] == '+' && (value.n - i < 3 || !upper_hex(value.p[i + 1]) || !upper_hex(value.p[i + 2])))
+            return false;
+    }
+    return value.n > 0;
+}
+
 static bool mail_param(struct slice keyword, struct slice value, struct smtp_command *c, struct err *e) {
     if (slice_ieq(keyword, SLICE("SIZE"))) {
         if (c->has_size || !num_u64(value, UINT64_MAX, &c->size))
@@ -161,6 +174,18 @@ static bool mail_param(struct slice keyword, struct slice value, struct smtp_com
         if (c->smtputf8 || value.n)
             return bad_param(e, "SMTPUTF8");
         c->smtputf8 = true;
+        return true;
+    }
+    if (slice_ieq(keyword, SLICE("REQUIRETLS"))) {
+        if (c->requiretls || value.n)
+            return bad_param(e, "REQUIRETLS");
+        c->requiretls = true;
+        return true;
+    }
+    if (slice_ieq(keyword, SLICE("AUTH"))) {
+        if (c->submitter.n || !xtext_ok(value))
+            return bad_param(e, "AUTH");
+        c->submitter = value;
         return true;
     }
     return err_smtp(e, 555, "5.5.4", "a parameter of MAIL is not known here");
@@ -236,6 +261,7 @@ static bool parse_arguments(struct slice rest, struct smtp_command *c, struct er
     case SMTP_VRFY:
     case SMTP_EXPN:
     case SMTP_AUTH:
+    case SMTP_XCLIENT:
         return parse_text(rest, true, c, e);
     case SMTP_NOOP:
     case SMTP_HELP:

@@ -1,5 +1,6 @@
 // smtp_command: one command line of a client as a value (RFC 5321 4.1, 4.5.3; SIZE RFC 1870, 8BITMIME RFC 6152,
-// BDAT RFC 3030, STARTTLS RFC 3207, SMTPUTF8 RFC 6531). Nothing is allocated: slices are views into the line.
+// BDAT RFC 3030, STARTTLS RFC 3207, AUTH RFC 4954, SMTPUTF8 RFC 6531, REQUIRETLS RFC 8689, Postfix's XCLIENT). Nothing
+// is allocated: slices are views into the line.
 //
 // What is tolerated beyond the grammar, since clients do it: any case; more than one space between words; one or more
 // spaces after the colon of "MAIL FROM:"; spaces at the end (RFC 5321 4.1.1). Never tolerated: a path without <>,
@@ -24,6 +25,7 @@ enum smtp_verb {
     SMTP_QUIT,
     SMTP_STARTTLS,
     SMTP_AUTH,
+    SMTP_XCLIENT,
     SMTP_VERB_COUNT
 };
 
@@ -41,12 +43,14 @@ struct smtp_path {
 
 struct smtp_command {
     enum smtp_verb verb;
-    struct slice arg;      // HELO EHLO: the name given. NOOP VRFY EXPN HELP AUTH: all that follows, may be empty
+    struct slice arg; // HELO EHLO: the name given. NOOP VRFY EXPN HELP AUTH XCLIENT: all that follows, may be empty
     struct smtp_path path; // MAIL RCPT
     uint64_t size;         // MAIL SIZE=, valid when has_size
     bool has_size;
     enum smtp_body_type body; // MAIL BODY=
     bool smtputf8;            // MAIL SMTPUTF8
+    bool requiretls;          // MAIL REQUIRETLS
+    struct slice submitter;   // MAIL AUTH= (RFC 4954 5), as sent, in xtext; empty: not given
     uint64_t chunk;           // BDAT: bytes that follow at once
     bool last;                // BDAT LAST
 };

@@ -58,6 +58,7 @@ static void keep(struct fake_backend *b, const struct message_submit *m, struct 
     k->flags = env->flags;
     k->sender = arena_dup(&b->arena, env->sender);
     k->client = arena_dup(&b->arena, env->client);
+    k->user = arena_dup(&b->arena, env->user);
     k->helo = arena_dup(&b->arena, env->helo);
     k->content = arena_dup(&b->arena, buf_slice(&content));
     k->recipients = arena_alloc(&b->arena, (env->recipients_n + 1) * sizeof *k->recipients);
@@ -111,7 +112,63 @@ static void give_up(struct smtpd_backend *backend, struct smtpd_slot *slot) { fr
 static uint64_t queue_id(struct smtpd_backend *backend) { return 0x1000000 + of(backend)->ids++; }
 static struct wall now(struct smtpd_backend *backend) { return (struct wall){1795257675000}; }
 
-static const struct smtpd_backend_ops ops = {expand, submit, open_slot, piece, give_up, queue_id, now};
+static FIBER_FN bool auth_begin(struct smtpd_backend *b, const struct message_auth_begin *m, struct smtpd_asked **asked,
+                                struct buf *space, struct message_auth_reply *out, struct err *e) {
+    return fake_auth_begin(&of(b)->auth, m, asked, space, out, e);
+}
+
+static FIBER_FN bool auth_continue(struct smtpd_backend *b, struct smtpd_asked **asked, struct slice response,
+                                   struct buf *space, struct message_auth_reply *out, struct err *e) {
+    return fake_auth_continue(&of(b)->auth, asked, response, space, out, e);
+}
+
+static void auth_cancel(struct smtpd_backend *b, struct smtpd_asked *asked) { fake_auth_cancel(&of(b)->auth, asked); }
+
+static FIBER_FN bool use(struct smtpd_backend *backend, const struct message_use *m, struct arena *arena,
+                         struct message_use_reply *out, struct err *e) {
+    struct fake_backend *b = of(backend);
+    (void)arena;
+    assert(m->user.n);
+    if (b->policy_away)
+        return err_smtp(e, 451, "4.3.0", "policy is away");
+    *out = (struct message_use_reply){.ok = b->quota.n == 0, .hold = b->hold};
+    if (!out->ok) {
+        out->smtp = 452;
+        out->enhanced[0] = 4;
+        out->enhanced[1] = 5;
+        out->enhanced[2] = 3;
+        out->text = b->quota;
+    }
+    b->used += out->ok && !m->only_ask;
+    return true;
+}
+
+static FIBER_FN bool owns(struct smtpd_backend *backend, struct slice user, struct slice address, bool *out,
+                          struct err *e) {
+    struct fake_backend *b = of(backend);
+    struct slice local, domain;
+    if (b->owns_away)
+        return err_smtp(e, 451, "4.3.0", "lookup is away");
+    slice_cut(address, '@', &local, &domain);
+    *out = !b->owns_none &&
+           (slice_ieq(user, address) || (slice_ieq(user, local) && slice_ieq(domain, SLICE("example.org"))));
+    return true;
+}
+
+static const struct smtpd_backend_ops ops = {
+    .expand = expand,
+    .submit = submit,
+    .open = open_slot,
+    .piece = piece,
+    .give_up = give_up,
+    .auth_begin = auth_begin,
+    .auth_continue = auth_continue,
+    .auth_cancel = auth_cancel,
+    .use = use,
+    .owns = owns,
+    .queue_id = queue_id,
+    .now = now,
+};
 
 void fake_backend_init(struct fake_backend *b, const struct config *config) {
     struct recipient_warnings warnings = {0};

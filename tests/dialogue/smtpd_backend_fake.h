@@ -1,12 +1,12 @@
 // smtpd_backend_fake: the rest of the house as a session sees it, for tests: recipients by the configuration's inline
-// tables, and a queue that remembers what it was given and fails when it is told to.
+// tables, a few users, and a queue that remembers what it was given and fails when it is told to.
 #pragma once
 
 #include "core/recipient.h"
-#include "svc/smtpd/smtpd_backend.h"
+#include "smtpd_auth_fake.h"
 
 struct fake_message {
-    struct slice sender, client, helo, content;
+    struct slice sender, client, helo, user, content;
     uint32_t flags;
     struct slice *recipients;
     size_t recipients_n;
@@ -31,6 +31,13 @@ struct fake_backend {
     bool disk_full;              // 452 for whatever is asked
     int pieces_left;             // -1: any number; then 452
     int slots;                   // open now
+    struct fake_auth auth;
+    bool policy_away;   // does not answer
+    struct slice quota; // why nobody may send any more; empty: everybody may
+    bool hold;          // policy wants the message held
+    bool owns_away;     // lookup does not answer OWNS
+    bool owns_none;     // else bob owns bob@example.org, and a user whose name is an address owns that
+    uint64_t used;      // messages that policy counted
 };
 
 void fake_backend_init(struct fake_backend *b, const struct config *config);

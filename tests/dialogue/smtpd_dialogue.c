@@ -3,6 +3,11 @@
 //     # a comment
 //     > config limit { errors 3 }         added to the configuration; before the first C: or S:, as the next four
 //     > client 10.1.2.3                   the client's address; 192.0.2.1 unless said, 10/8 is trusted
+//     > submission                        a listener for users; TLS is offered, and there is a password file
+//     > implicit                          the handshake comes first
+//     > proxied                           the PROXY protocol's header comes first of all
+//     > subject bob                       the user that the client's certificate names
+//     > no binding                        TLS without channel binding
 //     > offer tls                         STARTTLS is offered; the handshake is played: TRANSPORT_HELLO, no bytes back
 //     > uncut                             played in one piece only
 //     > no bare | no clean                only {eod} without a bare CR or LF, or only those with one
@@ -12,10 +17,15 @@
 //     > close                             the client closes
 //     > closed                            the server must close now, saying nothing more
 //     > quiet                             the server must say nothing in the next second
+//     > auth away | auth locked | auth trouble | auth slow 5000 | auth works     (tests/dialogue/smtpd_auth_fake.h)
+//     > policy away | policy refuses TEXT | policy holds | policy works
+//     > owner away | owner nobody | owner works
+//     > user bob                          who authenticated for the message looked at; "nobody"
+//     > used 1                            how many messages policy has counted
 //     > lookup away | lookup slow 5000 | lookup loops | lookup works
 //     > queue away | queue full | queue full after 2 (pieces) | queue slow 5000 | queue works
 //     > kept <a@example.net> -> alice@example.org bob@example.org     the next message that the queue got
-//     > kept-flags 8bit smtputf8          of that message
+//     > kept-flags 8bit smtputf8 requiretls tlsoptional hold      of that message
 //     > kept-bytes 1000                   of its content, without the Received field
 //     > received with ESMTPS              a text that its Received field must have
 //     K: Subject: hi                      the next line of its content, escapes as in C|; "K: ..." is all the rest
@@ -31,6 +41,7 @@
 #include "base/num.h"
 #include "script.h"
 #include "smtpd_backend_fake.h"
+#include "svc/smtpd/smtpd_proxy.h"
 #include "svc/smtpd/smtpd_session.h"
 
 #include <stdarg.h>
@@ -56,6 +67,9 @@ static const char base_config[] =
     "domain xn--bcher-kva.example { recipients any; deliver maildir \"/m/{local}\" }\n"
     "domain backup.example { recipients any; deliver relay }\n"
     "relay from 10.0.0.0/8\n";
+
+static const char submission_config[] = "listen submission 203.0.113.1:587\ntls certificate \"/c.pem\" key \"/k.pem\"\n"
+                                        "auth file \"/users\"\nxclient from 10.1.1.1\n";
 
 // How the client's bytes are cut up.
 struct pace {
@@ -84,7 +98,8 @@ struct scene {
     const char *path;
     struct slice rest, eod;
     unsigned line;
-    bool uncut;
+    bool uncut, proxied, implicit, no_binding;
+    struct slice subject;
     char failure[1000];
 };
 
@@ -101,6 +116,8 @@ static bool fail_script(struct scene *s, const char *format, ...) {
 }
 
 // --- the server
+
+static struct scene *scene_now; // for a callback that is given none
 
 static FIBER_FN bool fake_tls(void *arg, struct transport *inner, struct mono deadline, struct transport **out,
                               struct err *e) {
@@ -120,9 +137,28 @@ static FIBER_FN bool fake_tls(void *arg, struct transport *inner, struct mono de
     return true;
 }
 
+static void fake_facts(struct transport *t, struct smtpd_tls_facts *out) {
+    struct scene *s = scene_now;
+    (void)t;
+    buf_add(&out->subject, s->subject);
+    if (!s->no_binding)
+        buf_add_str(&out->exporter, "0123456789abcdef0123456789abcdef");
+}
+
+static FIBER_FN bool meet_client(struct scene *s) {
+    struct netaddr client = s->address;
+    struct err e;
+    if (!smtpd_proxy_read(s->server, &client, &s->session.local, &e))
+        return false;
+    smtpd_session_set_client(&s->session, &client);
+    return true;
+}
+
 static void serve(void *arg) {
     struct scene *s = arg;
-    smtpd_session_run(&s->session);
+    s->session.tls_implicit = s->implicit;
+    if (!s->proxied || meet_client(s))
+        smtpd_session_run(&s->session);
     smtpd_session_done(&s->session);
     s->over = true;
 }
@@ -131,6 +167,8 @@ static bool configure(struct scene *s) {
     struct config_report report = {0};
     BUF_AUTO struct buf text = {.max = 1 << 20};
     buf_add_str(&text, base_config);
+    if (s->shared.role == ROLE_SUBMISSION)
+        buf_add_str(&text, submission_config);
     buf_add(&text, buf_slice(&s->settings));
     s->config = config_parse(buf_slice(&text), SLICE("/"), &report);
     if (!s->config)
@@ -150,6 +188,7 @@ static bool begin(struct scene *s) {
     s->shared.config = s->config;
     s->shared.backend = &s->backend.backend;
     s->shared.metrics = &s->metrics;
+    s->shared.tls_facts = fake_facts;
     transport_pair(PIPE, &s->client, &s->server);
     smtpd_session_init(&s->session, &s->shared, s->server, &s->address, 0x123456789);
     return fiber_spawn(&s->group, "session", serve, s, &e) || fail_script(s, "%s", e.text);
@@ -306,10 +345,17 @@ static bool expect_kept(struct scene *s, struct slice text) {
 
 static bool expect_flags(struct scene *s, struct slice text) {
     uint32_t want = 0;
-    if (slice_search(text, SLICE("8bit")) < text.n)
-        want |= ENVELOPE_8BIT;
-    if (slice_search(text, SLICE("smtputf8")) < text.n)
-        want |= ENVELOPE_SMTPUTF8;
+    static const struct {
+        const char *name;
+        uint32_t flag;
+    } names[] = {{"8bit", ENVELOPE_8BIT},
+                 {"smtputf8", ENVELOPE_SMTPUTF8},
+                 {"requiretls", ENVELOPE_REQUIRETLS},
+                 {"tlsoptional", ENVELOPE_TLS_OPTIONAL},
+                 {"hold", ENVELOPE_HOLD}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_search(text, slice_str(names[i].name)) < text.n)
+            want |= names[i].flag;
     uint32_t got = s->looked ? s->backend.kept[s->looked - 1].flags : 0;
     return got == want || fail_script(s, "the flags are %u", got);
 }
@@ -360,6 +406,59 @@ static bool act_queue(struct scene *s, struct slice how) {
     return true;
 }
 
+static bool act_auth(struct scene *s, struct slice how) {
+    struct fake_auth *a = &s->backend.auth;
+    struct slice rest;
+    uint64_t n = 0;
+    slice_cut(how, ' ', &how, &rest);
+    num_u64(rest, 10000000, &n);
+    a->away = slice_eq(how, SLICE("away"));
+    a->locked = slice_eq(how, SLICE("locked"));
+    a->trouble = slice_eq(how, SLICE("trouble"));
+    a->slow_ms = slice_eq(how, SLICE("slow")) ? (int64_t)n : 0;
+    return true;
+}
+
+static bool act_policy(struct scene *s, struct slice how) {
+    struct fake_backend *b = &s->backend;
+    struct slice rest;
+    slice_cut(how, ' ', &how, &rest);
+    b->policy_away = slice_eq(how, SLICE("away"));
+    b->hold = slice_eq(how, SLICE("holds"));
+    b->quota = slice_eq(how, SLICE("refuses")) ? rest : SLICE_EMPTY;
+    return true;
+}
+
+static bool act_owner(struct scene *s, struct slice how) {
+    s->backend.owns_away = slice_eq(how, SLICE("away"));
+    s->backend.owns_none = slice_eq(how, SLICE("nobody"));
+    return true;
+}
+
+static bool expect_user(struct scene *s, struct slice want) {
+    struct slice got = s->looked ? s->backend.kept[s->looked - 1].user : SLICE_EMPTY;
+    if (slice_eq(want, SLICE("nobody")))
+        want = SLICE_EMPTY;
+    return slice_eq(got, want) || fail_script(s, "it is \"%.*s\"", SLICE_ARG(got));
+}
+
+static bool act_users(struct scene *s, struct slice verb, struct slice rest, bool *known) {
+    uint64_t n;
+    *known = true;
+    if (slice_eq(verb, SLICE("auth")))
+        return act_auth(s, rest);
+    if (slice_eq(verb, SLICE("policy")))
+        return act_policy(s, rest);
+    if (slice_eq(verb, SLICE("owner")))
+        return act_owner(s, rest);
+    if (slice_eq(verb, SLICE("user")))
+        return expect_user(s, rest);
+    if (slice_eq(verb, SLICE("used")) && num_u64(rest, 1000, &n))
+        return s->backend.used == n || fail_script(s, "%llu were", (unsigned long long)s->backend.used);
+    *known = false;
+    return true;
+}
+
 static bool act_before(struct scene *s, struct slice verb, struct slice rest, bool *known) {
     *known = true;
     if (slice_eq(verb, SLICE("config"))) {
@@ -369,9 +468,20 @@ static bool act_before(struct scene *s, struct slice verb, struct slice rest, bo
         return netaddr_parse_ip(rest, &s->address) || fail_script(s, "no address");
     } else if (slice_eq(verb, SLICE("offer"))) {
         s->shared.start_tls = fake_tls;
+    } else if (slice_eq(verb, SLICE("submission"))) {
+        s->shared.role = ROLE_SUBMISSION;
+        s->shared.start_tls = fake_tls;
+    } else if (slice_eq(verb, SLICE("implicit"))) {
+        s->implicit = true;
+    } else if (slice_eq(verb, SLICE("proxied"))) {
+        s->proxied = true;
+    } else if (slice_eq(verb, SLICE("subject"))) {
+        s->subject = rest;
     } else if (slice_eq(verb, SLICE("uncut"))) {
         s->uncut = true;
-    } else if (!slice_eq(verb, SLICE("no"))) {
+    } else if (slice_eq(verb, SLICE("no"))) {
+        s->no_binding = s->no_binding || slice_eq(rest, SLICE("binding"));
+    } else {
         *known = false;
     }
     return true;
@@ -427,7 +537,7 @@ static FIBER_FN bool act(struct scene *s, struct slice text) {
     if (!begin(s))
         return false;
     send_unsent(s);
-    return act_after(s, verb, rest);
+    return act_users(s, verb, rest, &known) && (known || act_after(s, verb, rest));
 }
 
 static void queue_bytes(struct scene *s, struct slice text, bool raw) {
@@ -480,6 +590,8 @@ static FIBER_FN bool finish(struct scene *s) {
         return fail_script(s, "the session does not end with its input");
     if (s->backend.kept_n != s->looked)
         return fail_script(s, "the queue got %zu messages that were not expected", s->backend.kept_n - s->looked);
+    if (s->backend.auth.open)
+        return fail_script(s, "%d conversations of SASL are still open", s->backend.auth.open);
     return s->backend.slots == 0 || fail_script(s, "%d slots are still open", s->backend.slots);
 }
 
@@ -512,6 +624,8 @@ static void run_once(const char *path, struct slice text, struct slice eod, stru
     s->settings.max = s->heard.max = 1 << 20;
     s->unsent.max = s->scratch.max = 1 << 27;
     netaddr_parse_ip(SLICE("192.0.2.1"), &s->address);
+    s->shared.role = ROLE_SMTPD;
+    scene_now = s;
     fiber_group_init(&s->group, s->loop, "dialogue");
     if (!fiber_spawn(&s->group, "script", play, s, &e))
         abort();

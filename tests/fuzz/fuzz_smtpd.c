@@ -128,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct metric metrics;
     struct slice in = slice_of(data, size);
     struct config *config = config_of(fuzz_choose(&in, sizeof configs / sizeof *configs));
-    struct smtpd_shared shared = {.config = config, .backend = &backend.backend, .metrics = &metrics};
+    struct smtpd_shared shared = {.config = config, .backend = &backend.backend, .metrics = &metrics, .role = ROLE_SMTPD};
     struct scene s = {.heard = {.max = 1 << 26}};
     fake_backend_init(&backend, config);
     s.step = steps[fuzz_choose(&in, 4)];

@@ -8,6 +8,7 @@
 #include "rt/tls.h"
 #include "svc/metrics.h"
 #include "svc/smtpd/smtpd_links.h"
+#include "svc/smtpd/smtpd_proxy.h"
 #include "svc/smtpd/smtpd_session.h"
 
 #include <stdlib.h>
@@ -22,13 +23,16 @@ struct open_session {
     struct smtpd_session session;
     struct smtpd_service *service;
     struct list entry;
-    struct client *client; // NULL for a trusted one
+    struct client *client; // NULL for a trusted one, and before it is known
+    bool proxied;          // a header of the PROXY protocol says who the client is
     struct mono begun;
 };
 
 struct open_listener {
     struct smtpd_service *service;
     struct listener *listener;
+    bool tls_implicit;
+    struct netaddr local;
 };
 
 struct smtpd_service {
@@ -51,17 +55,22 @@ static void handle(void *service, struct peer_link *from, const struct link_fram
     metrics_answer(&s->metrics, s->world, from, frame);
 }
 
-struct smtpd_service *smtpd_new(struct world *w, const struct config *c) {
+struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum role role) {
     struct smtpd_service *s = MEM_NEW(struct smtpd_service);
     s->world = w;
     list_init(&s->sessions);
     fiber_group_init(&s->links_group, w->loop, "smtpd links");
     fiber_group_init(&s->sessions_group, w->loop, "smtpd sessions");
     fiber_group_init(&s->listeners_group, w->loop, "smtpd listeners");
-    smtpd_links_init(&s->links, w, &s->links_group, handle, s);
+    smtpd_links_init(&s->links, w, c, &s->links_group, handle, s);
     s->control = (struct peer){.group = &s->links_group, .handle = handle, .service = s};
-    s->shared =
-        (struct smtpd_shared){.config = c, .backend = &s->links.backend, .journal = w->journal, .metrics = &s->metrics};
+    s->shared = (struct smtpd_shared){
+        .config = c,
+        .backend = &s->links.backend,
+        .journal = w->journal,
+        .metrics = &s->metrics,
+        .role = role,
+    };
     world_random(w, &s->clients.key, sizeof s->clients.key);
     world_random(w, &s->ids, sizeof s->ids);
     metrics_begin(&s->metrics, w);
@@ -78,18 +87,9 @@ void smtpd_offer_tls(struct smtpd_service *s, struct tls_server *tls) {
     s->shared.tls_cipher = tls_cipher;
 }
 
-void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer) {
-    switch (peer) {
-    case ROLE_QUEUE:
-        peer_attach(&s->links.queue, link);
-        break;
-    case ROLE_LOOKUP:
-        peer_attach(&s->links.lookup, link);
-        break;
-    default:
-        peer_attach(&s->control, link);
-        break;
-    }
+void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer, uint32_t instance) {
+    struct peer *to = smtpd_links_peer(&s->links, peer, instance);
+    peer_attach(to ? to : &s->control, link);
 }
 
 // --- who has how many sessions
@@ -111,6 +111,19 @@ static void forget_client(struct smtpd_service *s, struct client *c) {
     free(c);
 }
 
+// Counts one more session of a client; trusted ones aren't counted. False when it has enough of them.
+static bool count_client(struct smtpd_service *s, const struct netaddr *address, struct client **out) {
+    const struct config *c = s->shared.config;
+    if (config_trusts(c, address))
+        return true;
+    struct client *client = client_of(s, address);
+    if (client->sessions >= c->limits.sessions_per_client)
+        return false;
+    client->sessions++;
+    *out = client;
+    return true;
+}
+
 // --- sessions
 
 static void end_session(struct open_session *o) {
@@ -128,47 +141,80 @@ static void end_session(struct open_session *o) {
     free(o);
 }
 
-static void run_session(void *arg) {
-    struct open_session *o = arg;
-    smtpd_session_run(&o->session);
-    end_session(o);
-}
-
-static void note_session(struct open_session *o, const struct netaddr *peer) {
+static void note_session(const struct open_session *o) {
     BUF_AUTO struct buf client = {.max = 64};
-    netaddr_add_endpoint(&client, peer);
+    netaddr_add_endpoint(&client, &o->session.client);
     journal_event(o->service->world->journal, JOURNAL_INFO, "session-begin",
                   JOURNAL_STR("session", slice_of(o->session.id, sizeof o->session.id)),
                   JOURNAL_STR("client", buf_slice(&client)), JOURNAL_BOOL("trusted", o->session.trusted));
 }
 
-static void begin_session(struct smtpd_service *s, struct transport *t, const struct netaddr *peer,
-                          struct client *client) {
+static void note_bad_proxy(const struct open_session *o, const struct err *e) {
+    struct smtpd_service *s = o->service;
+    journal_event(s->world->journal, JOURNAL_WARNING, "proxy-refused",
+                  JOURNAL_STR("session", slice_of(o->session.id, sizeof o->session.id)),
+                  JOURNAL_STR("proxy", slice_of(o->session.client_text, o->session.client_text_n)), JOURNAL_ERR(e));
+    metric_add_at(&s->metrics, METRIC_SESSIONS_REFUSED, METRIC_REASON_SYNTAX, 1);
+}
+
+// Who is behind a proxy. Asked before any other byte, those of implicit TLS included.
+static FIBER_FN bool meet_client(struct open_session *o) {
+    struct smtpd_service *s = o->service;
+    struct netaddr client = o->session.client;
+    struct err e;
+    o->session.handshaking = true;
+    bool known = smtpd_proxy_read(o->session.stream.transport, &client, &o->session.local, &e);
+    o->session.handshaking = false;
+    if (!known) {
+        note_bad_proxy(o, &e);
+        return false;
+    }
+    smtpd_session_set_client(&o->session, &client);
+    if (count_client(s, &client, &o->client))
+        return true;
+    metric_add_at(&s->metrics, METRIC_SESSIONS_REFUSED, METRIC_REASON_CLIENT_LIMIT, 1);
+    return false;
+}
+
+static void run_session(void *arg) {
+    struct open_session *o = arg;
+    if (!o->proxied || meet_client(o)) {
+        note_session(o);
+        smtpd_session_run(&o->session);
+    }
+    end_session(o);
+}
+
+static void begin_session(struct open_listener *l, struct transport *t, const struct netaddr *peer,
+                          struct client *client, bool proxied) {
+    struct smtpd_service *s = l->service;
     struct open_session *o = MEM_NEW(struct open_session);
     struct err e;
     o->service = s;
     o->client = client;
+    o->proxied = proxied;
     o->begun = loop_now(s->world->loop);
     smtpd_session_init(&o->session, &s->shared, t, peer, queue_id_make(world_wall(s->world), s->ids++));
+    o->session.local = l->local;
+    o->session.tls_implicit = l->tls_implicit;
     list_append(&s->sessions, &o->entry);
     s->sessions_n++;
-    if (client)
-        client->sessions++;
     metric_add(&s->metrics, METRIC_SESSIONS, 1);
-    note_session(o, peer);
     if (!fiber_spawn(&s->sessions_group, "session", run_session, o, &e)) {
         journal_event(s->world->journal, JOURNAL_ERROR, "session-failed", JOURNAL_ERR(&e));
         end_session(o);
     }
 }
 
-// One line that the client may or may not read, and the end.
-static void turn_away(struct smtpd_service *s, struct transport *t, enum metric_label_REASON reason, const char *why) {
+// One line that the client may or may not read, and the end. Nobody would read it before a handshake.
+static void turn_away(struct open_listener *l, struct transport *t, enum metric_label_REASON reason, const char *why) {
+    struct smtpd_service *s = l->service;
     BUF_AUTO struct buf line = {.max = 512};
     size_t put;
     buf_addf(&line, "421 %s %.*s %s\r\n", reason == METRIC_REASON_LIMIT ? "4.3.2" : "4.7.0",
              SLICE_ARG(s->shared.config->hostname), why);
-    t->ops->write(t, buf_slice(&line), &put, NULL);
+    if (!l->tls_implicit)
+        t->ops->write(t, buf_slice(&line), &put, NULL);
     t->ops->close(t);
     metric_add_at(&s->metrics, METRIC_SESSIONS_REFUSED, reason, 1);
     if (reason == METRIC_REASON_LIMIT && !s->full_said)
@@ -177,18 +223,17 @@ static void turn_away(struct smtpd_service *s, struct transport *t, enum metric_
     s->full_said = s->full_said || reason == METRIC_REASON_LIMIT;
 }
 
-static void admit(struct smtpd_service *s, struct transport *t, const struct netaddr *peer) {
-    const struct config_limits *limits = &s->shared.config->limits;
-    if (s->sessions_n >= limits->sessions) {
-        turn_away(s, t, METRIC_REASON_LIMIT, "too many sessions, please try again later");
-        return;
-    }
-    struct client *client = config_trusts(s->shared.config, peer) ? NULL : client_of(s, peer);
-    if (client && client->sessions >= limits->sessions_per_client) {
-        turn_away(s, t, METRIC_REASON_CLIENT_LIMIT, "too many sessions from your address");
-        return;
-    }
-    begin_session(s, t, peer, client);
+static void admit(struct open_listener *l, struct transport *t, const struct netaddr *peer) {
+    struct smtpd_service *s = l->service;
+    const struct config *c = s->shared.config;
+    struct client *client = NULL;
+    bool proxied = config_in_nets(c->proxy_from, c->proxy_from_n, peer);
+    if (s->sessions_n >= c->limits.sessions)
+        turn_away(l, t, METRIC_REASON_LIMIT, "too many sessions, please try again later");
+    else if (!proxied && !count_client(s, peer, &client))
+        turn_away(l, t, METRIC_REASON_CLIENT_LIMIT, "too many sessions from your address");
+    else
+        begin_session(l, t, peer, client, proxied);
 }
 
 static void accept_all(void *arg) {
@@ -199,7 +244,7 @@ static void accept_all(void *arg) {
     struct err e;
     for (;;) {
         if (listener_accept(l->listener, MONO_NEVER, &t, &peer, &e))
-            admit(s, t, &peer);
+            admit(l, t, &peer);
         else if (e.kind == ERR_CANCELLED)
             break;
         else
@@ -209,10 +254,14 @@ static void accept_all(void *arg) {
     free(l);
 }
 
-void smtpd_listen(struct smtpd_service *s, struct listener *listener) {
+void smtpd_listen(struct smtpd_service *s, struct listener *listener, const struct config_listen *as) {
     struct open_listener *l = MEM_NEW(struct open_listener);
     struct err e;
-    *l = (struct open_listener){s, listener};
+    *l = (struct open_listener){.service = s, .listener = listener};
+    if (as) {
+        l->local = as->at;
+        l->tls_implicit = as->tls_implicit;
+    }
     if (fiber_spawn(&s->listeners_group, "listener", accept_all, l, &e))
         return;
     listener_close(listener);
@@ -242,5 +291,6 @@ void smtpd_free(struct smtpd_service *s) {
     if (!s)
         return;
     map_done(&s->clients);
+    smtpd_links_done(&s->links);
     free(s);
 }

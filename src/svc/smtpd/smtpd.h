@@ -1,5 +1,6 @@
 // smtpd: the process that faces the internet: accepts connections, holds a session for each within the limits, and
-// hands messages to the queue. It opens no file, connects to nobody, executes nothing.
+// hands messages to the queue. It opens no file, connects to nobody, executes nothing. Submission is the same service
+// in processes of its own: its clients are users, who authenticate.
 #pragma once
 
 #include "core/config.h"
@@ -10,17 +11,18 @@
 struct smtpd_service;
 struct tls_server;
 
-struct smtpd_service *smtpd_new(struct world *w, const struct config *c);
+// `role`: SMTPD or SUBMISSION.
+struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum role role);
 
-// STARTTLS is offered from now on. Outlives the service.
+// TLS is offered from now on; without it listeners with implicit TLS only close. Outlives the service.
 void smtpd_offer_tls(struct smtpd_service *s, struct tls_server *tls);
 
-// Takes a link to queue or lookup, and its like again whenever that process was started anew. Ends on METRICS' side of
-// control as well.
-void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer);
+// Takes a link to queue, lookup, policy, or one of the processes of auth, and its like again whenever that process was
+// started anew. Ends on METRICS' side of control as well.
+void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer, uint32_t instance);
 
-// Accepts on `l` from now on; taken.
-void smtpd_listen(struct smtpd_service *s, struct listener *l);
+// Accepts on `l` from now on; taken. `as`: what the configuration says of it; NULL: nothing, without implicit TLS.
+void smtpd_listen(struct smtpd_service *s, struct listener *l, const struct config_listen *as);
 
 // No new connections; sessions that wait for a command end now with 421, the others after the transaction in hand.
 void smtpd_stop(struct smtpd_service *s);

@@ -1,15 +1,18 @@
-// smtpd_backend: what a session asks of the rest of the house: who a recipient is, and to keep a message. In a process
-// these are links to lookup and queue; in a dialogue test a table.
+// smtpd_backend: what a session asks of the rest of the house: who a recipient is, who a user is and what it may do,
+// and to keep a message. In a process these are links to lookup, auth, policy and queue; in a dialogue test a table.
 #pragma once
 
 #include "core/message.h"
+#include "core/message_auth.h"
+#include "core/message_policy.h"
 #include "rt/fiber.h"
 
 struct smtpd_backend {
     const struct smtpd_backend_ops *ops;
 };
 
-struct smtpd_slot; // a large message on its way
+struct smtpd_slot;  // a large message on its way
+struct smtpd_asked; // a conversation of SASL that stands open
 
 struct smtpd_backend_ops {
     // A recipient of a domain of ours. On success `out` (slices in `arena`) says who that is; false: temporary.
@@ -22,6 +25,19 @@ struct smtpd_backend_ops {
     FIBER_FN bool (*open)(struct smtpd_backend *b, struct smtpd_slot **slot, struct err *e);
     FIBER_FN bool (*piece)(struct smtpd_backend *b, struct smtpd_slot *slot, struct slice bytes, struct err *e);
     void (*give_up)(struct smtpd_backend *b, struct smtpd_slot *slot);
+    // A conversation of SASL (RFC 4422). True: `out`, views into `space`; after a CHALLENGE `*asked` waits for
+    // auth_continue or auth_cancel, and after any other result there is none any more. False: `e`, nobody could be
+    // asked, and there is none any more.
+    FIBER_FN bool (*auth_begin)(struct smtpd_backend *b, const struct message_auth_begin *m, struct smtpd_asked **asked,
+                                struct buf *space, struct message_auth_reply *out, struct err *e);
+    FIBER_FN bool (*auth_continue)(struct smtpd_backend *b, struct smtpd_asked **asked, struct slice response,
+                                   struct buf *space, struct message_auth_reply *out, struct err *e);
+    void (*auth_cancel)(struct smtpd_backend *b, struct smtpd_asked *asked);
+    // Whether a user may send this much. False: temporary. `out`'s texts are in `arena`.
+    FIBER_FN bool (*use)(struct smtpd_backend *b, const struct message_use *m, struct arena *arena,
+                         struct message_use_reply *out, struct err *e);
+    // Whether a user may send as this address. False: temporary.
+    FIBER_FN bool (*owns)(struct smtpd_backend *b, struct slice user, struct slice address, bool *out, struct err *e);
     uint64_t (*queue_id)(struct smtpd_backend *b);
     struct wall (*now)(struct smtpd_backend *b);
 };

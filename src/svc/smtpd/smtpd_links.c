@@ -1,4 +1,4 @@
-// smtpd_links: requests to lookup and queue, and their answers as values.
+// smtpd_links: requests to the other processes, and their answers as values.
 #include "svc/smtpd/smtpd_links.h"
 
 #include "base/mem.h"
@@ -8,6 +8,7 @@
 
 enum {
     LOOKUP_MS = 30 * MS_SECOND,
+    POLICY_MS = 5 * MS_SECOND,
     QUEUE_THERE_MS = 10 * MS_SECOND, // for a queue that is just being started again
     QUEUE_MS = 5 * MS_MINUTE,        // for a slow disk; a client waits ten minutes (RFC 5321 4.5.3.2.6)
     HEAD_MAX = 4 * 1024 * 1024,
@@ -123,6 +124,40 @@ static void give_up(struct smtpd_backend *b, struct smtpd_slot *slot) {
     free_slot(slot);
 }
 
+// --- users
+
+static bool auth_begin(struct smtpd_backend *b, const struct message_auth_begin *m, struct smtpd_asked **asked,
+                       struct buf *space, struct message_auth_reply *out, struct err *e) {
+    return smtpd_auths_begin(&of(b)->auths, m, asked, space, out, e);
+}
+
+static bool auth_continue(struct smtpd_backend *b, struct smtpd_asked **asked, struct slice response, struct buf *space,
+                          struct message_auth_reply *out, struct err *e) {
+    return smtpd_auths_continue(&of(b)->auths, asked, response, space, out, e);
+}
+
+static void auth_cancel(struct smtpd_backend *b, struct smtpd_asked *asked) {
+    smtpd_auths_cancel(&of(b)->auths, asked);
+}
+
+static bool use(struct smtpd_backend *b, const struct message_use *m, struct arena *arena,
+                struct message_use_reply *out, struct err *e) {
+    struct buf packed BUF_AUTO = {.max = HEAD_MAX};
+    struct buf reply BUF_AUTO = {.max = REPLY_MAX};
+    struct smtpd_links *l = of(b);
+    struct mono deadline = loop_in_ms(l->world->loop, POLICY_MS);
+    enum link_type type;
+    if (!message_use_pack(&packed, m) ||
+        !peer_call(&l->policy, LINK_USE, buf_slice(&packed), deadline, &type, &reply, e))
+        return busy(e);
+    struct slice kept = arena_dup(arena, buf_slice(&reply));
+    if (type != LINK_USE_REPLY || !kept.p || !message_use_reply_unpack(kept, out))
+        return busy(e);
+    return true;
+}
+
+// --- ids and time
+
 static uint64_t queue_id(struct smtpd_backend *b) {
     struct smtpd_links *l = of(b);
     return queue_id_make(world_wall(l->world), l->ids++);
@@ -130,13 +165,42 @@ static uint64_t queue_id(struct smtpd_backend *b) {
 
 static struct wall now(struct smtpd_backend *b) { return world_wall(of(b)->world); }
 
-static const struct smtpd_backend_ops ops = {expand, submit, open_slot, piece, give_up, queue_id, now};
+static const struct smtpd_backend_ops ops = {
+    .expand = expand,
+    .submit = submit,
+    .open = open_slot,
+    .piece = piece,
+    .give_up = give_up,
+    .auth_begin = auth_begin,
+    .auth_continue = auth_continue,
+    .auth_cancel = auth_cancel,
+    .use = use,
+    .queue_id = queue_id,
+    .now = now,
+};
 
-void smtpd_links_init(struct smtpd_links *l, struct world *w, struct fiber_group *group,
+void smtpd_links_init(struct smtpd_links *l, struct world *w, const struct config *c, struct fiber_group *group,
                       void (*handle)(void *service, struct peer_link *from, const struct link_frame *frame),
                       void *service) {
-    *l = (struct smtpd_links){.backend = {&ops}, .world = w};
-    l->queue = (struct peer){.group = group, .handle = handle, .service = service};
-    l->lookup = (struct peer){.group = group, .handle = handle, .service = service};
+    struct peer fresh = {.group = group, .handle = handle, .service = service};
+    *l = (struct smtpd_links){.backend = {&ops}, .world = w, .queue = fresh, .lookup = fresh, .policy = fresh};
+    smtpd_auths_init(&l->auths, w->loop, c->auth_workers, &fresh);
     world_random(w, &l->ids, sizeof l->ids);
+}
+
+void smtpd_links_done(struct smtpd_links *l) { smtpd_auths_done(&l->auths); }
+
+struct peer *smtpd_links_peer(struct smtpd_links *l, enum role role, uint32_t instance) {
+    switch (role) {
+    case ROLE_QUEUE:
+        return &l->queue;
+    case ROLE_LOOKUP:
+        return &l->lookup;
+    case ROLE_POLICY:
+        return &l->policy;
+    case ROLE_AUTH:
+        return instance < l->auths.n ? &l->auths.peers[instance].peer : NULL;
+    default:
+        return NULL;
+    }
 }

@@ -74,8 +74,7 @@ void smtpd_data(struct smtpd_session *s) {
         smtpd_lost(s, &e);
 }
 
-// A chunk that has no place is read all the same: its bytes must never be taken for commands (RFC 3030 2).
-static FIBER_FN bool skip_chunk(struct smtpd_session *s, uint64_t n) {
+bool smtpd_skip_chunk(struct smtpd_session *s, uint64_t n) {
     struct slice view;
     struct err e;
     while (n) {
@@ -95,7 +94,7 @@ static FIBER_FN bool skip_chunk(struct smtpd_session *s, uint64_t n) {
 static FIBER_FN void refuse_chunk(struct smtpd_session *s, const struct smtp_command *c) {
     struct smtpd_transaction *t = s->transaction;
     bool spoilt = t && t->spoilt;
-    if (!skip_chunk(s, c->chunk))
+    if (!smtpd_skip_chunk(s, c->chunk))
         return;
     if (!t)
         smtpd_refuse(s, SLICE("503 5.5.1 send MAIL first\r\n"));

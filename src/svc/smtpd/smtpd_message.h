@@ -2,6 +2,7 @@
 // on disk.
 #pragma once
 
+#include "base/err.h"
 #include "rt/fiber.h"
 #include "wire/smtp_command.h"
 
@@ -10,3 +11,7 @@ struct smtpd_session;
 // The commands, with their replies. Whatever is wrong, the content is read to its end.
 FIBER_FN void smtpd_data(struct smtpd_session *s);
 FIBER_FN void smtpd_bdat(struct smtpd_session *s, const struct smtp_command *c);
+
+// A chunk that has no place is read all the same: its bytes must never be taken for commands (RFC 3030 2). False: the
+// connection is of no use any more.
+FIBER_FN MUST_CHECK bool smtpd_skip_chunk(struct smtpd_session *s, uint64_t n);

@@ -1,10 +1,13 @@
 // smtpd_session: reading commands and running them.
 #include "svc/smtpd/smtpd_session.h"
 
+#include "core/message_auth.h"
 #include "core/queue_id.h"
 #include "rt/loop.h"
+#include "svc/smtpd/smtpd_auth.h"
 #include "svc/smtpd/smtpd_message.h"
 #include "svc/smtpd/smtpd_reply.h"
+#include "svc/smtpd/smtpd_xclient.h"
 #include "wire/smtp_reply.h"
 
 enum {
@@ -12,9 +15,12 @@ enum {
     LINGER_BYTES = 64 * 1024, // of input that is dropped meanwhile
     OUT_HIGH = 16 * 1024,     // unsent replies to pipelined commands
     HELO_MAX = 512,
+    HANDSHAKE_MS = MS_MINUTE, // of implicit TLS, which comes before any word of SMTP
 };
 
 // --- HELO, EHLO, STARTTLS
+
+static void greet(struct smtpd_session *s) { smtpd_reply_named(s, SLICE("220 "), SLICE(" ESMTP")); }
 
 static bool offers_tls(const struct smtpd_session *s) { return s->shared->start_tls && !s->tls; }
 
@@ -25,6 +31,10 @@ static void greet_extended(struct smtpd_session *s) {
              SLICE_ARG(c->hostname), (unsigned long long)c->limits.message_size);
     if (offers_tls(s))
         buf_add_str(&lines, "\nSTARTTLS");
+    if (s->tls)
+        buf_add_str(&lines, "\nREQUIRETLS");
+    smtpd_auth_offer(s, &lines);
+    smtpd_xclient_offer(s, &lines);
     smtp_reply_format(&s->stream.out, 250, NULL, buf_slice(&lines));
     buf_done(&lines);
 }
@@ -40,19 +50,32 @@ static void do_helo(struct smtpd_session *s, const struct smtp_command *c) {
         smtpd_reply_named(s, SLICE("250 "), SLICE_EMPTY);
 }
 
-static FIBER_FN bool start_tls(struct smtpd_session *s, struct err *e) {
+static FIBER_FN bool handshake(struct smtpd_session *s, struct mono deadline, struct err *e) {
     struct smtpd_shared *shared = s->shared;
-    struct mono deadline = loop_in_ms(fiber_loop(), shared->config->timeouts.command);
     struct transport *over;
-    if (!stream_flush(&s->stream, e) || !shared->start_tls(shared->tls_arg, s->stream.transport, deadline, &over, e))
-        return false;
-    stream_replace(&s->stream, over);
-    return true;
+    s->handshaking = true;
+    bool done = shared->start_tls(shared->tls_arg, s->stream.transport, deadline, &over, e);
+    s->handshaking = false;
+    if (done)
+        stream_replace(&s->stream, over);
+    return done;
+}
+
+// Without TLS the session ends: there is nobody to talk to any more.
+static FIBER_FN void start_tls(struct smtpd_session *s, int64_t ms) {
+    struct smtpd_shared *shared = s->shared;
+    struct err e;
+    s->tls = stream_flush(&s->stream, &e) && handshake(s, loop_in_ms(fiber_loop(), ms), &e);
+    metric_add_at(shared->metrics, METRIC_TLS_IN, s->tls ? METRIC_RESULT_OK : METRIC_RESULT_FAILED, 1);
+    if (s->tls)
+        return;
+    journal_event(shared->journal, JOURNAL_INFO, "tls-failed", JOURNAL_STR("session", slice_of(s->id, sizeof s->id)),
+                  JOURNAL_STR("client", slice_of(s->client_text, s->client_text_n)), JOURNAL_ERR(&e));
+    s->ending = true;
 }
 
 static FIBER_FN void do_starttls(struct smtpd_session *s) {
     struct smtpd_shared *shared = s->shared;
-    struct err e;
     if (s->tls || !shared->start_tls) {
         smtpd_refuse(s, s->tls ? SLICE("503 5.5.1 TLS is on already\r\n")
                                : SLICE("502 5.5.1 TLS is not offered here\r\n"));
@@ -65,17 +88,9 @@ static FIBER_FN void do_starttls(struct smtpd_session *s) {
         return;
     }
     smtpd_reply(s, SLICE("220 2.0.0 ready for TLS\r\n"));
-    s->tls = start_tls(s, &e);
-    metric_add_at(shared->metrics, METRIC_TLS_IN, s->tls ? METRIC_RESULT_OK : METRIC_RESULT_FAILED, 1);
-    if (!s->tls) {
-        journal_event(shared->journal, JOURNAL_INFO, "tls-failed",
-                      JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_ERR(&e));
-        s->ending = true;
-    }
+    start_tls(s, shared->config->timeouts.command);
     // RFC 3207 4.2: what the client said before is forgotten.
-    s->esmtp = false;
-    smtpd_transaction_end(s);
-    buf_reset(&s->helo);
+    smtpd_session_forget(s);
 }
 
 // --- all commands
@@ -85,7 +100,36 @@ static void do_rset(struct smtpd_session *s) {
     smtpd_reply(s, SLICE("250 2.0.0 ok\r\n"));
 }
 
+static void refuse_verb(struct smtpd_session *s) { smtpd_refuse(s, SLICE("502 5.5.1 not offered here\r\n")); }
+
+// Parameters belong to what is offered (RFC 5321 4.1.1.11).
+static FIBER_FN void do_mail(struct smtpd_session *s, const struct smtp_command *c) {
+    if (c->requiretls && !s->tls)
+        smtpd_refuse(s, SLICE("555 5.5.4 REQUIRETLS only over TLS\r\n"));
+    else if (c->submitter.n && !smtpd_is_submission(s))
+        smtpd_refuse(s, SLICE("555 5.5.4 a parameter of MAIL is not known here\r\n"));
+    else
+        smtpd_mail(s, c);
+}
+
+// Submission is for users (RFC 6409 4.3).
+static bool must_log_in(const struct smtpd_session *s, enum smtp_verb verb) {
+    bool use = verb == SMTP_MAIL || verb == SMTP_RCPT || verb == SMTP_DATA || verb == SMTP_BDAT || verb == SMTP_VRFY;
+    return use && smtpd_is_submission(s) && s->user.n == 0;
+}
+
+static FIBER_FN void ask_to_log_in(struct smtpd_session *s, const struct smtp_command *c) {
+    if (c->verb == SMTP_BDAT && !smtpd_skip_chunk(s, c->chunk))
+        return;
+    smtpd_refuse(s, s->tls || !s->shared->start_tls ? SLICE("530 5.7.0 authentication required\r\n")
+                                                    : SLICE("530 5.7.0 must issue a STARTTLS command first\r\n"));
+}
+
 static FIBER_FN void run_command(struct smtpd_session *s, const struct smtp_command *c) {
+    if (must_log_in(s, c->verb)) {
+        ask_to_log_in(s, c);
+        return;
+    }
     switch (c->verb) {
     case SMTP_HELO:
     case SMTP_EHLO:
@@ -94,8 +138,18 @@ static FIBER_FN void run_command(struct smtpd_session *s, const struct smtp_comm
     case SMTP_STARTTLS:
         do_starttls(s);
         break;
+    case SMTP_AUTH:
+        if (smtpd_is_submission(s))
+            smtpd_auth(s, c);
+        else
+            refuse_verb(s);
+        break;
+    case SMTP_XCLIENT:
+        if (smtpd_xclient(s, c))
+            greet(s);
+        break;
     case SMTP_MAIL:
-        smtpd_mail(s, c);
+        do_mail(s, c);
         break;
     case SMTP_RCPT:
         smtpd_rcpt(s, c);
@@ -124,9 +178,8 @@ static FIBER_FN void run_command(struct smtpd_session *s, const struct smtp_comm
         s->ending = true;
         break;
     case SMTP_EXPN:
-    case SMTP_AUTH:
     default:
-        smtpd_refuse(s, SLICE("502 5.5.1 not offered here\r\n"));
+        refuse_verb(s);
         break;
     }
 }
@@ -152,7 +205,8 @@ static FIBER_FN void take_line(struct smtpd_session *s, struct slice line, bool 
     struct err e;
     line = without_line_end(line);
     if (too_long) {
-        err_smtp(&e, 500, "5.5.2", "the line is too long");
+        bool auth = smtpd_is_submission(s) && smtp_command_verb(line) == SMTP_AUTH;
+        err_smtp(&e, 500, auth ? "5.5.6" : "5.5.2", "the line is too long");
         refuse_line(s, line, &e);
     } else if (!smtp_command_parse(line, &command, &e)) {
         refuse_line(s, line, &e);
@@ -167,9 +221,15 @@ static void note_silence(struct smtpd_session *s, const struct err *e) {
     s->ending = true;
 }
 
+// An initial response may be long (RFC 4954 4), and only on submission is there any.
+static size_t command_max(const struct smtpd_session *s) {
+    uint32_t most = s->shared->config->limits.command_line;
+    return most < STREAM_IN && !smtpd_is_submission(s) ? most : STREAM_IN;
+}
+
 static FIBER_FN bool wait_line(struct smtpd_session *s, struct slice *line, bool *too_long) {
     const struct config *config = s->shared->config;
-    size_t line_max = config->limits.command_line < STREAM_IN ? config->limits.command_line : STREAM_IN;
+    size_t line_max = command_max(s);
     struct err e;
     s->idle = !s->transaction;
     bool got =
@@ -177,6 +237,10 @@ static FIBER_FN bool wait_line(struct smtpd_session *s, struct slice *line, bool
     s->idle = false;
     if (!got)
         note_silence(s, &e);
+    else if (line->n > config->limits.command_line && smtp_command_verb(*line) != SMTP_AUTH) {
+        *too_long = true;
+        *line = slice_upto(*line, STREAM_HEAD);
+    }
     return got;
 }
 
@@ -198,23 +262,43 @@ void smtpd_session_init(struct smtpd_session *s, struct smtpd_shared *shared, st
                         const struct netaddr *client, uint64_t id) {
     *s = (struct smtpd_session){
         .shared = shared,
-        .client = *client,
-        .trusted = config_trusts(shared->config, client),
         .helo = {.max = HELO_MAX},
+        .user = {.max = MESSAGE_USER_MAX},
         .arena = {.max = SMTPD_TRANSACTION_MAX},
     };
     stream_init(&s->stream, t);
     queue_id_print(id, s->id);
+    smtpd_session_set_client(s, client);
+}
+
+void smtpd_session_set_client(struct smtpd_session *s, const struct netaddr *client) {
+    const struct config *c = s->shared->config;
+    s->client = *client;
+    s->trusted = !smtpd_is_submission(s) && config_trusts(c, client);
     struct buf text = {.p = s->client_text, .cap = sizeof s->client_text, .max = sizeof s->client_text};
     netaddr_add_literal(&text, client);
     s->client_text_n = (uint8_t)text.n;
 }
 
+void smtpd_session_forget(struct smtpd_session *s) {
+    smtpd_transaction_end(s);
+    s->esmtp = false;
+    buf_reset(&s->helo);
+    buf_reset(&s->user);
+}
+
 void smtpd_session_run(struct smtpd_session *s) {
     struct slice line;
     bool too_long;
+    const struct config *c = s->shared->config;
     struct err e;
-    smtpd_reply_named(s, SLICE("220 "), SLICE(" ESMTP"));
+    s->xclient = config_in_nets(c->xclient_from, c->xclient_from_n, &s->client);
+    if (s->tls_implicit && !s->shared->start_tls)
+        s->ending = true;
+    else if (s->tls_implicit)
+        start_tls(s, HANDSHAKE_MS);
+    if (!s->ending)
+        greet(s);
     while (!s->ending) {
         if (s->shared->stopping && !s->transaction)
             smtpd_goodbye(s);
@@ -229,6 +313,8 @@ void smtpd_session_run(struct smtpd_session *s) {
 
 void smtpd_session_stop(struct smtpd_session *s) {
     struct transport *t = s->stream.transport;
+    if (s->handshaking)
+        t->ops->shutdown(t);
     if (!s->idle)
         return;
     if (s->stream.out.n == 0) {
@@ -244,5 +330,6 @@ void smtpd_session_done(struct smtpd_session *s) {
     smtpd_transaction_end(s);
     arena_done(&s->arena);
     buf_done(&s->helo);
+    buf_done(&s->user);
     stream_done(&s->stream);
 }

@@ -4,6 +4,7 @@
 //     C: EHLO client.example.net          HELO too; MAIL before either is 503
 //     S: 250-mx1.example.org ...
 //     C: STARTTLS                         everything said before is forgotten (RFC 3207 4.2)
+//     C: AUTH PLAIN AGJvYgBzZWNyZXQ=      on submission alone, over TLS alone; there MAIL before it is 530
 //     C: MAIL FROM:<a@example.net>        begins a transaction; RSET, EHLO and the end of DATA end it
 //     C: RCPT TO:<b@example.org>          each one accepted or refused by itself
 //     C: DATA                             or BDAT n [LAST] (RFC 3030), but not both
@@ -20,8 +21,16 @@
 #include "rt/stream.h"
 #include "svc/smtpd/smtpd_backend.h"
 #include "svc/smtpd/smtpd_transaction.h"
+#include "wire/link_frame.h"
 
 enum { SMTPD_SESSION_ID = 13, SMTPD_CLIENT_TEXT = 54 };
+
+// What a mechanism of AUTH may build upon; empty where it isn't known.
+struct smtpd_tls_facts {
+    struct buf exporter;  // tls-exporter (RFC 9266)
+    struct buf end_point; // tls-server-end-point (RFC 5929)
+    struct buf subject;   // the user that the client's verified certificate names
+};
 
 // What a session is given; outlives it.
 struct smtpd_shared {
@@ -29,28 +38,36 @@ struct smtpd_shared {
     struct smtpd_backend *backend;
     struct journal *journal;
     struct metric *metrics;
+    enum role role; // SMTPD: port 25. SUBMISSION: for users, who authenticate; trusted networks mean nothing there
     // TLS as a server over `inner`, which it takes when it succeeds. NULL: STARTTLS is not offered.
     FIBER_FN bool (*start_tls)(void *arg, struct transport *inner, struct mono deadline, struct transport **out,
                                struct err *e);
     void *tls_arg;
-    const char *(*tls_cipher)(struct transport *t); // for Received; NULL: not known
-    bool stopping;                                  // after the command in hand, every session is ended with 421
+    const char *(*tls_cipher)(struct transport *t);                      // for Received; NULL: not known
+    void (*tls_facts)(struct transport *t, struct smtpd_tls_facts *out); // for AUTH; NULL: nothing is known
+    bool stopping; // after the command in hand, every session is ended with 421
 };
 
 struct smtpd_session {
     struct smtpd_shared *shared;
     struct stream stream;
-    struct netaddr client;
+    struct netaddr client; // whom we serve: what PROXY or XCLIENT said, else who connected
+    struct netaddr local;  // where it connected to; family NONE: not known
     char id[SMTPD_SESSION_ID];
     uint8_t client_text_n;
     char client_text[SMTPD_CLIENT_TEXT]; // "[192.0.2.1]" for envelopes
     bool trusted;                        // relaying is allowed, and the limits for strangers don't hold
     bool tls;
-    bool idle;   // waits for a command with nothing in hand
-    bool ending; // no further command is read
+    bool tls_implicit; // the handshake comes before the greeting (RFC 8314); to be set before the run
+    bool handshaking;  // nobody would understand a reply now
+    bool xclient;      // may use XCLIENT: who connected is in `xclient from`
+    bool idle;         // waits for a command with nothing in hand
+    bool ending;       // no further command is read
     bool esmtp;
     uint32_t errors;
     uint32_t messages;
+    uint32_t auth_failures;
+    struct buf user;                       // who authenticated, lower case; empty: nobody
     struct buf helo;                       // empty before EHLO
     struct arena arena;                    // of the transaction
     struct smtpd_transaction *transaction; // NULL outside of one; in `arena`
@@ -59,6 +76,15 @@ struct smtpd_session {
 // Takes `t`.
 void smtpd_session_init(struct smtpd_session *s, struct smtpd_shared *shared, struct transport *t,
                         const struct netaddr *client, uint64_t id);
+
+// Somebody else is the client, as PROXY or XCLIENT said: its address counts from now on.
+void smtpd_session_set_client(struct smtpd_session *s, const struct netaddr *client);
+
+// As if the client had just connected: what it said, and who it is as a user, is forgotten. TLS stays.
+void smtpd_session_forget(struct smtpd_session *s);
+
+// Whether this is the listener for users.
+static inline bool smtpd_is_submission(const struct smtpd_session *s) { return s->shared->role == ROLE_SUBMISSION; }
 
 // The whole conversation. Returns when it is over, whoever ended it.
 FIBER_FN void smtpd_session_run(struct smtpd_session *s);
