@@ -2,7 +2,7 @@
 #include "cmd/cmd.h"
 
 #include "base/json.h"
-#include "core/recipient.h"
+#include "core/sender.h"
 #include "rt/file.h"
 #include "svc/master/site.h"
 
@@ -27,14 +27,20 @@ static void warn(struct findings *f, const struct config_table *t, const struct 
     }
 }
 
+static struct recipient_table *parse_table(const struct findings *f, const struct config_table *t, struct slice text,
+                                           struct recipient_warnings *w) {
+    struct hash_key key = {{0}};
+    return sender_is_table(f->site->config, t) ? recipient_table_parse_senders(t->kind, text, key, w)
+                                               : recipient_table_parse(t->kind, text, key, w);
+}
+
 static struct recipient_table *load_table(struct findings *f, const struct config_table *t) {
     BUF_AUTO struct buf text = {.max = RECIPIENT_TABLE_MAX};
     ARENA_AUTO struct arena arena = {.max = 64 * 1024};
     struct recipient_warnings w = {0};
     struct err e;
     bool ok = t->path.n ? file_read(arena_dup(&arena, t->path).p, &text, &e) : buf_add(&text, t->text);
-    struct recipient_table *table =
-        ok ? recipient_table_parse(t->kind, buf_slice(&text), (struct hash_key){{0}}, &w) : NULL;
+    struct recipient_table *table = ok ? parse_table(f, t, buf_slice(&text), &w) : NULL;
     warn(f, t, &w);
     recipient_warnings_done(&w);
     return table;

@@ -164,6 +164,19 @@ struct message_expand_reply {
 bool message_expand_reply_pack(struct buf *b, const struct message_expand_reply *m);
 bool message_expand_reply_unpack(struct slice payload, struct arena *arena, struct message_expand_reply *out);
 
+// --- submission -> lookup: OWNS -> OWNS_REPLY ------------------------------------------------------------------------
+
+struct message_owns {
+    struct slice user;    // lower case
+    struct slice address; // local@domain, normalised
+};
+bool message_owns_pack(struct buf *b, const struct message_owns *m);
+bool message_owns_unpack(struct slice payload, struct message_owns *out);
+
+enum message_ownership { MESSAGE_OWNS_NO, MESSAGE_OWNS_YES, MESSAGE_OWNS_FAILED }; // FAILED: no answer now
+bool message_owns_reply_pack(struct buf *b, enum message_ownership result);
+bool message_owns_reply_unpack(struct slice payload, enum message_ownership *out);
+
 // --- control -> queue ------------------------------------------------------------------------------------------------
 //
 // QUEUE_LIST {after id, limit} -> QUEUE_REPLY {entries}; QUEUE_SHOW {id} -> one entry with all recipients and the

@@ -81,6 +81,32 @@ bool message_expand_reply_unpack(struct slice payload, struct arena *arena, stru
     return true;
 }
 
+bool message_owns_pack(struct buf *b, const struct message_owns *m) {
+    pack_slice(b, m->user);
+    return pack_slice(b, m->address);
+}
+
+bool message_owns_unpack(struct slice payload, struct message_owns *out) {
+    struct unpack u = {.rest = payload};
+    struct message_owns m = {.user = unpack_slice(&u)};
+    m.address = unpack_slice(&u);
+    if (!unpack_end(&u))
+        return false;
+    *out = m;
+    return true;
+}
+
+bool message_owns_reply_pack(struct buf *b, enum message_ownership result) { return pack_u8(b, (uint8_t)result); }
+
+bool message_owns_reply_unpack(struct slice payload, enum message_ownership *out) {
+    struct unpack u = {.rest = payload};
+    unsigned result = message_unpack_enum(&u, MESSAGE_OWNS_FAILED);
+    if (!unpack_end(&u))
+        return false;
+    *out = (enum message_ownership)result;
+    return true;
+}
+
 bool message_queue_query_pack(struct buf *b, const struct message_queue_query *m) {
     pack_u64(b, m->queue_id);
     pack_u32(b, m->limit);

@@ -282,6 +282,24 @@ static void test_expand(void **state) {
     assert_false(message_expand_reply_unpack(buf_slice(&b), &arena, &got));
 }
 
+static void test_owns(void **state) {
+    struct arena arena ARENA_AUTO = {.max = MAX};
+    struct buf b BUF_AUTO = {.max = MAX};
+    struct message_owns got;
+    enum message_ownership result;
+    assert_true(message_owns_pack(&b, &(struct message_owns){SLICE("alice"), SLICE("bob@example.org")}));
+    assert_true(message_owns_unpack(buf_slice(&b), &got));
+    assert_slice(got.user, SLICE("alice"));
+    assert_slice(got.address, SLICE("bob@example.org"));
+    REFUSES_EVERY_CUT(b, b.n, message_owns_unpack(payload, &got));
+    buf_reset(&b);
+    assert_true(message_owns_reply_pack(&b, MESSAGE_OWNS_YES));
+    assert_true(message_owns_reply_unpack(buf_slice(&b), &result));
+    assert_int_equal(result, MESSAGE_OWNS_YES);
+    assert_false(message_owns_reply_unpack(SLICE_EMPTY, &result));
+    assert_false(message_owns_reply_unpack(SLICE("\3"), &result));
+}
+
 static void test_queue(void **state) {
     struct arena arena ARENA_AUTO = {.max = MAX};
     struct buf b BUF_AUTO = {.max = MAX};
@@ -332,6 +350,7 @@ int main(void) {
         cmocka_unit_test(test_submit_reply), cmocka_unit_test(test_work),          cmocka_unit_test(test_read),
         cmocka_unit_test(test_outcome),      cmocka_unit_test(test_resolve),       cmocka_unit_test(test_expand),
         cmocka_unit_test(test_queue),         cmocka_unit_test(test_open),
+        cmocka_unit_test(test_owns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

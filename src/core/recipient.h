@@ -35,6 +35,11 @@ void recipient_warnings_done(struct recipient_warnings *w);
 // a warning). `warnings` is zeroed or has been used here before.
 struct recipient_table *recipient_table_parse(enum config_table_kind kind, struct slice text, struct hash_key key,
                                               struct recipient_warnings *warnings);
+
+// The same for a table of senders (core/sender.h), where @domain and @.domain are targets as well. As recipients they
+// are no less refused.
+struct recipient_table *recipient_table_parse_senders(enum config_table_kind kind, struct slice text,
+                                                      struct hash_key key, struct recipient_warnings *warnings);
 void recipient_table_free(struct recipient_table *t);
 size_t recipient_table_count(const struct recipient_table *t);
 

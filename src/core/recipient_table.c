@@ -70,6 +70,7 @@ struct reader {
     struct recipient_table *t;
     struct recipient_warnings *warnings;
     enum config_table_kind kind;
+    bool senders;  // @domain is a target
     uint32_t line; // where the entry began
 };
 
@@ -145,7 +146,9 @@ static struct recipient_target read_target(struct reader *r, struct slice writte
     struct slice text = unquote(arena, written);
     struct recipient_target target = {RECIPIENT_TARGET_NAME, SLICE_EMPTY};
     const char *refused = NULL;
-    if (slice_starts(text, SLICE("|")))
+    if (r->senders && slice_starts(text, SLICE("@")) && is_domain(slice_from(text, 1)))
+        target.kind = RECIPIENT_TARGET_REFUSED; // for mail; sender.c looks at the text
+    else if (slice_starts(text, SLICE("|")))
         refused = "commands are not supported; mail to this alias is deferred";
     else if (slice_starts(text, SLICE("/")))
         refused = "files are not supported; mail to this alias is deferred";
@@ -291,8 +294,8 @@ static void read_text(struct reader *r, struct slice text) {
         read_line(r, buf_slice(&logical));
 }
 
-struct recipient_table *recipient_table_parse(enum config_table_kind kind, struct slice text, struct hash_key key,
-                                              struct recipient_warnings *warnings) {
+static struct recipient_table *parse(enum config_table_kind kind, struct slice text, struct hash_key key, bool senders,
+                                     struct recipient_warnings *warnings) {
     if (text.n > RECIPIENT_TABLE_MAX) {
         recipient_warn(warnings, 0, "the table has more than %d bytes", RECIPIENT_TABLE_MAX);
         return NULL;
@@ -300,9 +303,19 @@ struct recipient_table *recipient_table_parse(enum config_table_kind kind, struc
     struct recipient_table *t = MEM_NEW(struct recipient_table);
     t->arena.max = (size_t)RECIPIENT_TABLE_MAX * 64; // a name of one byte takes about a hundred
     t->map.key = key;
-    struct reader r = {.t = t, .warnings = warnings, .kind = kind};
+    struct reader r = {.t = t, .warnings = warnings, .kind = kind, .senders = senders};
     read_text(&r, text);
     return t;
+}
+
+struct recipient_table *recipient_table_parse(enum config_table_kind kind, struct slice text, struct hash_key key,
+                                              struct recipient_warnings *warnings) {
+    return parse(kind, text, key, false, warnings);
+}
+
+struct recipient_table *recipient_table_parse_senders(enum config_table_kind kind, struct slice text,
+                                                      struct hash_key key, struct recipient_warnings *warnings) {
+    return parse(kind, text, key, true, warnings);
 }
 
 void recipient_table_free(struct recipient_table *t) {

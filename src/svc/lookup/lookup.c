@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "core/message.h"
+#include "core/sender.h"
 #include "rt/journal.h"
 #include "svc/lookup/lookup_tables.h"
 #include "svc/metrics.h"
@@ -64,9 +65,37 @@ static void expand(struct lookup_service *s, struct peer_link *from, const struc
     arena_reset(&s->arena);
 }
 
+static enum message_ownership owns(struct lookup_service *s, const struct message_owns *m) {
+    bool may = false;
+    struct err e = {0};
+    if (sender_may(s->config, lookup_tables_now(s->tables), m->user, m->address, &s->arena, &may, &e))
+        return may ? MESSAGE_OWNS_YES : MESSAGE_OWNS_NO;
+    (void)failure(s, m->address, &e);
+    return MESSAGE_OWNS_FAILED;
+}
+
+static void answer_owns(struct lookup_service *s, struct peer_link *from, const struct link_frame *frame) {
+    static const unsigned labels[] = {[MESSAGE_OWNS_NO] = METRIC_ANSWER_NONE,
+                                      [MESSAGE_OWNS_YES] = METRIC_ANSWER_FOUND,
+                                      [MESSAGE_OWNS_FAILED] = METRIC_ANSWER_FAILED};
+    BUF_AUTO struct buf packed = {.max = 64};
+    struct message_owns m;
+    if (!message_owns_unpack(frame->payload, &m)) {
+        link_break(from->link, "a malformed OWNS");
+        return;
+    }
+    enum message_ownership result = owns(s, &m);
+    metric_add_at(&s->metric, METRIC_LOOKUPS, labels[result], 1);
+    message_owns_reply_pack(&packed, result);
+    link_send1(from->link, LINK_OWNS_REPLY, frame->id, buf_slice(&packed));
+    arena_reset(&s->arena);
+}
+
 static void from_asker(void *service, struct peer_link *from, const struct link_frame *frame) {
     if (frame->type == LINK_EXPAND)
         expand(service, from, frame);
+    else if (frame->type == LINK_OWNS)
+        answer_owns(service, from, frame);
     else
         link_break(from->link, "not for lookup");
 }

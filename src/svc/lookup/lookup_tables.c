@@ -2,6 +2,7 @@
 #include "svc/lookup/lookup_tables.h"
 
 #include "base/mem.h"
+#include "core/sender.h"
 #include "rt/file.h"
 #include "rt/journal.h"
 
@@ -20,6 +21,7 @@ struct source {
 
 struct lookup_tables {
     struct world *world;
+    const struct config *config;
     struct hash_key key;
     size_t n;
     struct source *sources;
@@ -43,7 +45,10 @@ static void tell_failure(struct lookup_tables *t, struct source *s, const struct
 static void take_text(struct lookup_tables *t, size_t i, struct slice text) {
     struct source *s = &t->sources[i];
     struct recipient_warnings warnings = {0};
-    struct recipient_table *table = recipient_table_parse(s->config->kind, text, t->key, &warnings);
+    struct recipient_table *table =
+        sender_is_table(t->config, s->config)
+            ? recipient_table_parse_senders(s->config->kind, text, t->key, &warnings)
+            : recipient_table_parse(s->config->kind, text, t->key, &warnings);
     tell_warnings(t, s, &warnings);
     recipient_warnings_done(&warnings);
     if (!table)
@@ -103,7 +108,7 @@ static void check(struct lookup_tables *t, size_t i) {
 
 struct lookup_tables *lookup_tables_new(struct world *w, const struct config *c) {
     struct lookup_tables *t = MEM_NEW(struct lookup_tables);
-    *t = (struct lookup_tables){.world = w, .key = {{world_random_u64(w), world_random_u64(w)}}, .n = c->tables_n};
+    *t = (struct lookup_tables){.world = w, .config = c, .key = {{world_random_u64(w), world_random_u64(w)}}, .n = c->tables_n};
     t->sources = mem_new(t->n + 1, sizeof *t->sources);
     t->tables = mem_new(t->n + 1, sizeof(struct recipient_table *));
     for (size_t i = 0; i < t->n; i++) {
