@@ -1,4 +1,8 @@
 # site: a Posthouse of its own for a test: a directory, a configuration, free loopback ports, the running server.
+import base64
+import crypt
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -46,18 +50,40 @@ def wait_until(what, seconds=10.0, step=0.02):
         time.sleep(step)
 
 
-class Site:
-    """extra: lines of configuration beside the usual ones; usual: False leaves those out but for the listeners."""
+# Of the users of a site with submission.
+PASSWORDS = {'alice': 'curiouser, and curiouser', 'bob': 'pa:ss=wörd'}
 
-    def __init__(self, extra='', domain='example.org', tls=True, queue='segment 16M; reserve 1M; retry 2s .. 10s'):
+
+def password_line(user, password, name=''):
+    """A line of the file of passwords: sha512-crypt of the least cost, and SCRAM keys."""
+    salt = hashlib.sha256(f'{user} {name}'.encode()).digest()[:16]
+    salted = hashlib.pbkdf2_hmac('sha256', password.encode(), salt, 4096)
+    stored = hashlib.sha256(hmac.digest(salted, b'Client Key', 'sha256')).digest()
+    keys = [base64.b64encode(b).decode() for b in (salt, stored, hmac.digest(salted, b'Server Key', 'sha256'))]
+    return (f'{user}:{name}:{crypt.crypt(password, "$6$rounds=1000$" + salt.hex()[:16])}'
+            f':{{SCRAM-SHA-256}}4096,{",".join(keys)}\n')
+
+
+class Site:
+    """extra: lines of configuration beside the usual ones.
+
+    submission: also a port with STARTTLS (submission_port) and one with implicit TLS (submissions_port) for alice and
+    bob with their PASSWORDS; auth: False leaves the file of passwords to `extra`.
+    """
+
+    def __init__(self, extra='', domain='example.org', tls=True, queue='segment 16M; reserve 1M; retry 2s .. 10s',
+                 submission=False, auth=True):
         self.dir = tempfile.mkdtemp(prefix='ph-', dir='/tmp')
         self.port, self.http_port = free_port(), free_port()
+        self.submission_port, self.submissions_port = (free_port(), free_port()) if submission else (None, None)
         self.process, self.expected_findings = None, False
         self.config = os.path.join(self.dir, 'posthouse.conf')
         self.write('users', 'alice\nbob\n')
         self.write('aliases', 'postmaster: alice\nsales: alice, bob\n')
         if tls:
             certificate(self.dir)
+        if submission:
+            self.write('passwords', ''.join(password_line(u, p) for u, p in PASSWORDS.items()), 0o600)
         self.write('posthouse.conf', f'''version 1
 hostname mx1.{domain}
 state {self.dir}/state
@@ -73,11 +99,18 @@ domain {domain} {{
 }}
 {"" if "resolver forward" in extra else f"resolver forward 127.0.0.1:{free_port()}"}
 queue {{ {queue} }}
+{self._submission(auth) if submission else ""}
 {extra}
 ''')
 
-    def write(self, name, text):
+    def _submission(self, auth):
+        return (f'listen submission 127.0.0.1:{self.submission_port}\n'
+                f'listen submission 127.0.0.1:{self.submissions_port} tls implicit\n'
+                + (f'auth file {self.dir}/passwords\n' if auth else ''))
+
+    def write(self, name, text, mode=0o644):
         with open(os.path.join(self.dir, name), 'w', encoding='utf-8') as f:
+            os.fchmod(f.fileno(), mode)
             f.write(text)
 
     # --- the server ---

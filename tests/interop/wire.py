@@ -1,4 +1,5 @@
 # wire: an SMTP client that sends exactly the bytes it is told, and the comparison of what arrived with what was sent.
+import base64
 import re
 import socket
 import ssl
@@ -7,10 +8,12 @@ import ssl
 class Wire:
     """A conversation. Replies are (code, lines of text without the code)."""
 
-    def __init__(self, port, host='127.0.0.1', timeout=20, source=None):
+    def __init__(self, port, host='127.0.0.1', timeout=20, source=None, tls=False):
         self.socket = socket.create_connection((host, port), timeout, source_address=source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile('rb')
+        if tls:
+            self.handshake()
 
     def __enter__(self):
         return self
@@ -74,6 +77,11 @@ class Wire:
         self.file.close()
         self.socket = context.wrap_socket(self.socket, server_hostname='mx1.example.org')
         self.file = self.socket.makefile('rb')
+
+    def login(self, user, password):
+        """AUTH PLAIN, over TLS."""
+        response = base64.b64encode(f'\0{user}\0{password}'.encode()).decode()
+        self.expect(235, f'AUTH PLAIN {response}')
 
     def is_closed(self):
         """Whether the server hangs up, whatever it says before."""
