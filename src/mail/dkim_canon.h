@@ -23,7 +23,6 @@ struct dkim_body {
     // What was seen and has not been decided upon, in this order. An end of line at the end of the body may vanish.
     uint64_t line_ends;
     bool blank, cr;
-    bool some; // a byte that isn't held back came
 };
 
 void dkim_body_begin(struct dkim_body *b, enum dkim_canon canon); // with SHA-256
