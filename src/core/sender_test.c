@@ -78,7 +78,9 @@ static const struct {
     {"nobody", "alice@example.org", 'n'},
     {"", "alice@example.org", 'n'},
     {"alice", "nonsense", 'n'},
-    {"j\xc3\xbcrgen@b\xc3\xbc" "cher.example", "j\xc3\xbcrgen@xn--bcher-kva.example", 'y'},
+    {"j\xc3\xbcrgen@b\xc3\xbc"
+     "cher.example",
+     "j\xc3\xbcrgen@xn--bcher-kva.example", 'y'},
     // tags; a name that looks like one's own with a tag, and is another's
     {"alice", "alice+shop@example.org", 'y'},
     {"alice@example.org", "alice+shop@example.org", 'y'},
