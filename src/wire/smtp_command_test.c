@@ -40,6 +40,7 @@ static void test_simple(void **state) {
         {"QUIT", SMTP_QUIT, ""},
         {"StartTLS", SMTP_STARTTLS, ""},
         {"AUTH PLAIN AGEAYg==", SMTP_AUTH, "PLAIN AGEAYg=="},
+        {"xclient ADDR=192.0.2.1 NAME=a", SMTP_XCLIENT, "ADDR=192.0.2.1 NAME=a"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct smtp_command c;
@@ -95,6 +96,12 @@ static void test_parameters(void **state) {
     assert_int_equal(c.body, SMTP_BODY_8BITMIME);
     assert_true(parse(SLICE("MAIL FROM:<a@b> BODY=7BIT"), &c, &e));
     assert_true(!c.has_size && !c.smtputf8 && c.body == SMTP_BODY_7BIT);
+    assert_true(!c.requiretls && c.submitter.n == 0);
+    assert_true(parse(SLICE("MAIL FROM:<a@b> RequireTLS AUTH=e+3Dmc2@example.com"), &c, &e));
+    assert_true(c.requiretls);
+    assert_slice("AUTH=", "submitter", c.submitter, "e+3Dmc2@example.com");
+    assert_true(parse(SLICE("MAIL FROM:<a@b> AUTH=<>"), &c, &e));
+    assert_slice("AUTH=", "submitter", c.submitter, "<>");
     assert_true(parse(SLICE("BDAT 86"), &c, &e));
     assert_true(c.chunk == 86 && !c.last);
     assert_true(parse(SLICE("bdat  0  last "), &c, &e));
@@ -149,7 +156,14 @@ static void test_refused(void **state) {
         {"MAIL FROM:<a@b> -X=1", "501 5.5.4"},
         {"MAIL FROM:<a@b> =1", "501 5.5.4"},
         {"MAIL FROM:<a@b> X=1=2", "501 5.5.4"},
-        {"MAIL FROM:<a@b> AUTH=<>", "555 5.5.4"},
+        {"MAIL FROM:<a@b> AUTH", "501 5.5.4"},
+        {"MAIL FROM:<a@b> AUTH=", "501 5.5.4"},
+        {"MAIL FROM:<a@b> AUTH=a+2", "501 5.5.4"},
+        {"MAIL FROM:<a@b> AUTH=a+2g", "501 5.5.4"},
+        {"MAIL FROM:<a@b> AUTH=a+2d", "501 5.5.4"},
+        {"MAIL FROM:<a@b> AUTH=<> AUTH=<>", "501 5.5.4"},
+        {"MAIL FROM:<a@b> REQUIRETLS=1", "501 5.5.4"},
+        {"MAIL FROM:<a@b> REQUIRETLS REQUIRETLS", "501 5.5.4"},
         {"MAIL FROM:<a@b> RET=HDRS", "555 5.5.4"},
         {"RCPT TO:<>", "501 5.1.3"},
         {"RCPT TO:alice", "501 5.1.3"},

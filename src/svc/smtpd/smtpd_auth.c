@@ -57,7 +57,7 @@ static void add_upper(struct buf *to, const char *text) {
 }
 
 void smtpd_auth_offer(struct smtpd_session *s, struct buf *lines) {
-    uint32_t can = smtpd_auth_mechanisms(s);
+    uint32_t can = s->user.n ? 0 : smtpd_auth_mechanisms(s); // once in a session
     if (!can)
         return;
     buf_add_str(lines, "\nAUTH");

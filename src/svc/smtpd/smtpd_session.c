@@ -104,12 +104,15 @@ static void refuse_verb(struct smtpd_session *s) { smtpd_refuse(s, SLICE("502 5.
 
 // Parameters belong to what is offered (RFC 5321 4.1.1.11).
 static FIBER_FN void do_mail(struct smtpd_session *s, const struct smtp_command *c) {
+    bool outside = !s->transaction;
     if (c->requiretls && !s->tls)
         smtpd_refuse(s, SLICE("555 5.5.4 REQUIRETLS only over TLS\r\n"));
     else if (c->submitter.n && !smtpd_is_submission(s))
         smtpd_refuse(s, SLICE("555 5.5.4 a parameter of MAIL is not known here\r\n"));
     else
         smtpd_mail(s, c);
+    if (outside && s->transaction && c->requiretls)
+        s->transaction->envelope.flags |= ENVELOPE_REQUIRETLS;
 }
 
 // Submission is for users (RFC 6409 4.3).
