@@ -20,6 +20,7 @@ struct smtpd_sign {
     uint32_t keys[DKIM_RULES_MAX];
     struct dkim_sign_header header;
     struct dkim_body body;
+    bool too_large;     // the header is
     struct arena arena; // names in `by`: the set that they come from may go
 };
 
