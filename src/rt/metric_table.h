@@ -38,6 +38,8 @@
     X(l, PLAIN, "plain") X(l, LOGIN, "login") X(l, SCRAM_SHA_1, "scram-sha-1") X(l, SCRAM_SHA_256, "scram-sha-256")      \
     X(l, SCRAM_SHA_256_PLUS, "scram-sha-256-plus") X(l, EXTERNAL, "external") X(l, OAUTHBEARER, "oauthbearer")         \
     X(l, XOAUTH2, "xoauth2")
+#define METRIC_LABEL_LOCKOUT(X, l) X(l, ACCOUNT, "account") X(l, ADDRESS, "address") X(l, NETWORK, "network")
+#define METRIC_LABEL_USE(X, l) X(l, OK, "ok") X(l, HELD, "held") X(l, REFUSED, "refused")
 #define METRIC_LABEL_ANSWER(X, l) X(l, FOUND, "found") X(l, NONE, "none") X(l, FAILED, "failed")
 #define METRIC_LABEL_DNSSEC(X, l) X(l, INSECURE, "insecure") X(l, SECURE, "secure") X(l, BOGUS, "bogus")
 #define METRIC_LABEL_SEGMENT(X, l) X(l, LIVE, "live") X(l, SPARE, "spare")
@@ -53,6 +55,8 @@
     X(RESULT, "result")                                                                                                \
     X(LOGIN, "result")                                                                                                 \
     X(MECHANISM, "mechanism")                                                                                          \
+    X(LOCKOUT, "kind")                                                                                                \
+    X(USE, "result")                                                                                                  \
     X(ANSWER, "answer")                                                                                                \
     X(DNSSEC, "dnssec")                                                                                                \
     X(SEGMENT, "kind")
@@ -97,6 +101,11 @@
     X(DNS_QUERIES,         "dns_queries_total",              COUNTER,   ONE, SUM,  ANSWER,     "Questions put to the resolver") \
     X(DNS_ANSWERS,         "dns_answers_total",              COUNTER,   ONE, SUM,  DNSSEC,     "Answers that DNS gave, by what validation found") \
     X(LOOKUPS,             "table_lookups_total",            COUNTER,   ONE, SUM,  ANSWER,     "Recipients looked up in tables") \
+    X(LOCKOUTS,            "lockouts_total",                 COUNTER,   ONE, SUM,  LOCKOUT,    "Locks after failed log-ins") \
+    X(LOCKED,              "lockouts",                       GAUGE,     ONE, SUM,  NONE,       "Locks that hold now") \
+    X(USES,                "submissions_total",              COUNTER,   ONE, SUM,  USE,        "Messages of users, by quotas and the guard") \
+    X(GUARD_HELD,          "guard_held",                     GAUGE,     ONE, SUM,  NONE,       "Accounts whose mail is held") \
+    X(POLICY_KEPT,         "policy_kept_total",              COUNTER,   ONE, SUM,  RESULT,     "Writes of what policy remembers") \
     X(ACCEPT_SECONDS,      "accept_seconds",                 HISTOGRAM, NS,  SUM,  NONE,       "From the end of content to 250") \
     X(SYNC_SECONDS,        "queue_log_sync_seconds",         HISTOGRAM, NS,  SUM,  NONE,       "One sync of the queue log") \
     X(ATTEMPT_SECONDS,     "attempt_seconds",                HISTOGRAM, NS,  SUM,  TRANSPORT,  "One attempt of delivery") \

@@ -1,0 +1,40 @@
+// policy_inside: what the sources of policy share.
+#pragma once
+
+#include "core/guard.h"
+#include "core/lockout.h"
+#include "core/message_policy.h"
+#include "core/quota.h"
+#include "rt/journal.h"
+#include "rt/metric.h"
+#include "svc/peer.h"
+#include "svc/policy/policy.h"
+#include "svc/policy/policy_secrets.h"
+
+enum { POLICY_KEEP_MS = MS_SECOND, POLICY_AGAIN_MS = MS_MINUTE };
+
+struct policy_service {
+    struct world *world;
+    const struct config *config;
+    struct fiber_group group;
+    struct peer auth, submission, inject, control;
+    struct metric metric;
+    struct lockout lockout;
+    struct quota quota;
+    struct guard guard;
+    struct policy_secrets secrets;
+    struct store *store;       // NULL: nothing is kept
+    bool changed;              // since it was kept
+    bool failing;              // the last batch was not kept
+    struct fiber_cond changes; // for the fiber that keeps
+};
+
+// policy.c: what was changed is to be kept, and told where somebody is to be told.
+void policy_changed(struct policy_service *s);
+
+// policy_keep.c
+bool policy_load(struct policy_service *s, const char *why, struct err *e); // and spawns the fiber that keeps
+void policy_keep(struct policy_service *s);                                 // what changed, now
+
+// policy_admin.c
+void policy_admin(void *service, struct peer_link *from, const struct link_frame *frame);
