@@ -1,8 +1,7 @@
 // roles: the services of this program, each behind the same few calls.
 #include "cmd/role_main.h"
 
-#include "base/mem.h"
-#include "rt/tls.h"
+#include "cmd/role_sessions.h"
 #include "svc/control/control.h"
 #include "svc/deliver/deliver.h"
 #include "svc/inject/inject.h"
@@ -10,11 +9,6 @@
 #include "svc/queue/queue.h"
 #include "svc/relay/relay.h"
 #include "svc/resolver/resolver_unbound.h"
-#include "svc/smtpd/smtpd.h"
-
-#include <stdlib.h>
-
-enum { SESSIONS_LOOK_MS = 10 };
 
 // --- queue
 
@@ -98,53 +92,6 @@ static void resolver_end(void *service) { resolver_stop(service); }
 static struct fiber_group *resolver_group(void *service) { return resolver_fibers(service); }
 static void resolver_gone(void *service) { resolver_free(service); }
 
-// --- smtpd
-
-struct smtpd {
-    struct world *world;
-    const struct config *config;
-    struct smtpd_service *service;
-    struct tls_server *tls; // NULL: STARTTLS is not offered
-};
-
-static void *smtpd_make(struct world *w, const struct role_start *s, struct err *e) {
-    struct slice certificate = role_credential(s, "tls-certificate");
-    struct tls_server *tls = NULL;
-    if (certificate.n && !(tls = tls_server_new(certificate, role_credential(s, "tls-key"), e)))
-        return NULL;
-    struct smtpd *own = MEM_NEW(struct smtpd);
-    *own = (struct smtpd){.world = w, .config = s->config, .service = smtpd_new(w, s->config, s->role), .tls = tls};
-    if (tls)
-        smtpd_offer_tls(own->service, tls);
-    return own;
-}
-
-static void smtpd_take(void *service, struct link *link, enum role peer, uint32_t instance) {
-    smtpd_attach(((struct smtpd *)service)->service, link, peer, instance);
-}
-
-static bool smtpd_serve(void *service, struct listener *l, uint32_t index, struct err *e) {
-    struct smtpd *own = service;
-    smtpd_listen(own->service, l, index < own->config->listens_n ? &own->config->listens[index] : NULL);
-    return true;
-}
-
-// Until the last session has ended: master decides how long that may take.
-static void smtpd_end(void *service) {
-    struct smtpd *own = service;
-    smtpd_stop(own->service);
-    while (smtpd_sessions(own->service) && fiber_sleep(SESSIONS_LOOK_MS)) {
-    }
-    smtpd_close(own->service);
-}
-
-static void smtpd_gone(void *service) {
-    struct smtpd *own = service;
-    smtpd_free(own->service);
-    tls_server_free(own->tls);
-    free(own);
-}
-
 // --- control
 
 static void *control_make(struct world *w, const struct role_start *s, struct err *e) {
@@ -163,10 +110,6 @@ static void control_end(void *service) { control_stop(service); }
 static void control_gone(void *service) { control_free(service); }
 
 static const struct role_kind kinds[ROLE_COUNT] = {
-    [ROLE_SMTPD] =
-        {.make = smtpd_make, .attach = smtpd_take, .listen = smtpd_serve, .stop = smtpd_end, .free = smtpd_gone},
-    [ROLE_SUBMISSION] =
-        {.make = smtpd_make, .attach = smtpd_take, .listen = smtpd_serve, .stop = smtpd_end, .free = smtpd_gone},
     [ROLE_QUEUE] = {.disk = ROLE_DISK_STATE,
                     .make = queue_make,
                     .start = queue_begin,
@@ -202,4 +145,8 @@ static const struct role_kind kinds[ROLE_COUNT] = {
                       .free = control_gone},
 };
 
-const struct role_kind *role_kind(enum role role) { return kinds[role].make ? &kinds[role] : NULL; }
+const struct role_kind *role_kind(enum role role) {
+    if (ROLE_SESSIONS & (1u << role))
+        return &role_sessions;
+    return kinds[role].make ? &kinds[role] : NULL;
+}

@@ -1,28 +1,14 @@
 // tls: OpenSSL's engine on our transports. Its BIO calls the inner transport, which never waits; waiting is done here,
 // on the fiber.
-#include "rt/tls.h"
+#include "rt/tls_inside.h"
 
 #include "base/list.h"
 #include "base/mem.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
-
-// ECDHE only: forward secrecy, and a key that is asked to sign and never to decrypt.
-#define CIPHERS_12                                                                                                     \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                         \
-    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-
-struct tls_server {
-    SSL_CTX *ctx;
-};
-
-struct tls_client {
-    SSL_CTX *ctx;
-};
 
 struct tls_transport {
     struct transport base;
@@ -33,7 +19,7 @@ struct tls_transport {
 
 static struct tls_transport *of(struct transport *t) { return LIST_ENTRY(t, struct tls_transport, base); }
 
-static bool fail(struct err *e, const char *what) {
+bool tls_fail(struct err *e, const char *what) {
     char text[160] = "unknown";
     unsigned long code = ERR_peek_last_error();
     if (code)
@@ -92,87 +78,6 @@ static BIO_METHOD *bio_method(void) {
     return method;
 }
 
-// --- contexts
-
-static SSL_CTX *new_context(const SSL_METHOD *method) {
-    SSL_CTX *ctx = SSL_CTX_new(method);
-    if (!ctx)
-        return NULL;
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_cipher_list(ctx, CIPHERS_12);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    return ctx;
-}
-
-static bool use_chain(SSL_CTX *ctx, struct slice pem) {
-    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    bool ok = leaf && SSL_CTX_use_certificate(ctx, leaf) == 1;
-    X509_free(leaf);
-    for (X509 *next = NULL; ok && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL));)
-        ok = SSL_CTX_add0_chain_cert(ctx, next) == 1;
-    if (ok)
-        ERR_clear_error(); // the end of the file is an error to PEM_read
-    BIO_free(bio);
-    return ok;
-}
-
-static bool use_key(SSL_CTX *ctx, struct slice pem) {
-    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-    bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
-    EVP_PKEY_free(key);
-    BIO_free(bio);
-    return ok;
-}
-
-struct tls_server *tls_server_new(struct slice certificate, struct slice key, struct err *e) {
-    SSL_CTX *ctx = new_context(TLS_server_method());
-    if (!ctx || !use_chain(ctx, certificate)) {
-        fail(e, "the certificate can't be used");
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
-    if (!use_key(ctx, key)) {
-        fail(e, "the private key can't be used with the certificate");
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
-    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-    struct tls_server *s = MEM_NEW(struct tls_server);
-    s->ctx = ctx;
-    return s;
-}
-
-void tls_server_free(struct tls_server *s) {
-    if (!s)
-        return;
-    SSL_CTX_free(s->ctx);
-    free(s);
-}
-
-struct tls_client *tls_client_new(struct err *e) {
-    SSL_CTX *ctx = new_context(TLS_client_method());
-    if (!ctx) {
-        fail(e, "TLS can't be set up");
-        return NULL;
-    }
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
-    struct tls_client *c = MEM_NEW(struct tls_client);
-    c->ctx = ctx;
-    return c;
-}
-
-void tls_client_free(struct tls_client *c) {
-    if (!c)
-        return;
-    SSL_CTX_free(c->ctx);
-    free(c);
-}
-
 // --- the transport
 
 // What a call of the engine that did not succeed means.
@@ -194,7 +99,7 @@ static enum transport_got outcome(struct tls_transport *t, int result, const cha
             ERR_clear_error();
             return TRANSPORT_END;
         }
-        fail(e, what);
+        tls_fail(e, what);
         return TRANSPORT_FAILED;
     }
 }
@@ -264,12 +169,12 @@ static const struct transport_ops tls_ops = {
     .close = tls_close,
 };
 
-static struct tls_transport *new_transport(SSL_CTX *ctx, struct transport *inner, struct err *e) {
-    SSL *ssl = SSL_new(ctx);
+struct transport *tls_transport_new(SSL *ssl, struct transport *inner, struct err *e) {
     BIO *bio = ssl ? BIO_new(bio_method()) : NULL;
     if (!bio) {
         SSL_free(ssl);
-        fail(e, "no memory for TLS");
+        if (ssl)
+            tls_fail(e, "no memory for TLS");
         return NULL;
     }
     struct tls_transport *t = MEM_NEW(struct tls_transport);
@@ -277,10 +182,12 @@ static struct tls_transport *new_transport(SSL_CTX *ctx, struct transport *inner
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
-    return t;
+    return &t->base;
 }
 
-static bool handshake(struct tls_transport *t, struct mono deadline, struct err *e) {
+SSL *tls_transport_ssl(struct transport *t) { return of(t)->ssl; }
+
+static FIBER_FN bool handshake(struct tls_transport *t, struct mono deadline, struct err *e) {
     for (;;) {
         ERR_clear_error();
         int r = SSL_do_handshake(t->ssl);
@@ -299,11 +206,15 @@ static bool handshake(struct tls_transport *t, struct mono deadline, struct err 
     }
 }
 
-static bool finish(struct tls_transport *t, struct mono deadline, struct transport **out, struct err *e) {
+static FIBER_FN bool finish(struct transport *base, struct mono deadline, struct transport **out, struct err *e) {
+    struct tls_transport *t = base ? of(base) : NULL;
+    if (!t)
+        return false;
     if (handshake(t, deadline, e)) {
-        *out = &t->base;
+        *out = base;
         return true;
     }
+    ERR_clear_error();
     SSL_free(t->ssl);
     free(t);
     return false;
@@ -311,27 +222,84 @@ static bool finish(struct tls_transport *t, struct mono deadline, struct transpo
 
 bool tls_accept(struct tls_server *s, struct transport *inner, struct mono deadline, struct transport **out,
                 struct err *e) {
-    struct tls_transport *t = new_transport(s->ctx, inner, e);
-    if (!t)
-        return false;
-    SSL_set_accept_state(t->ssl);
-    return finish(t, deadline, out, e);
+    return finish(tls_transport_new(tls_server_engine(s, deadline, e), inner, e), deadline, out, e);
 }
 
 bool tls_connect(struct tls_client *c, struct transport *inner, struct slice name, struct mono deadline,
                  struct transport **out, struct err *e) {
-    char text[256];
-    struct tls_transport *t = new_transport(c->ctx, inner, e);
-    if (!t)
-        return false;
-    SSL_set_connect_state(t->ssl);
-    if (name.n && name.n < sizeof text) {
-        memcpy(text, name.p, name.n);
-        text[name.n] = '\0';
-        SSL_set_tlsext_host_name(t->ssl, text);
-    }
-    return finish(t, deadline, out, e);
+    return finish(tls_transport_new(tls_client_engine(c, name, false, e), inner, e), deadline, out, e);
 }
+
+bool tls_connect_verified(struct tls_client *c, struct transport *inner, struct slice name, struct mono deadline,
+                          struct transport **out, struct err *e) {
+    return finish(tls_transport_new(tls_client_engine(c, name, true, e), inner, e), deadline, out, e);
+}
+
+// --- of a transport
 
 const char *tls_version(struct transport *t) { return SSL_get_version(of(t)->ssl); }
 const char *tls_cipher(struct transport *t) { return SSL_get_cipher_name(of(t)->ssl); }
+bool tls_resumed(struct transport *t) { return SSL_session_reused(of(t)->ssl) == 1; }
+
+// RFC 9266 4.2: before TLS 1.3 the exporter binds only with the extended master secret (RFC 7627).
+void tls_exporter(struct transport *t, struct buf *out) {
+    static const char label[] = "EXPORTER-Channel-Binding";
+    enum { BINDING = 32 };
+    SSL *ssl = of(t)->ssl;
+    unsigned char value[BINDING];
+    if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
+        return;
+    ERR_clear_error();
+    if (SSL_export_keying_material(ssl, value, sizeof value, label, sizeof label - 1, NULL, 0, 1) == 1)
+        buf_add(out, slice_of(value, sizeof value));
+    ERR_clear_error();
+}
+
+// RFC 5929 4.1: the hash of the certificate's own signature, but SHA-256 in place of MD5 and SHA-1. One without such a
+// hash (Ed25519) has no binding.
+void tls_server_end_point(struct transport *t, struct buf *out) {
+    SSL *ssl = of(t)->ssl;
+    X509 *x = tls_resumed(t) ? NULL : SSL_get_certificate(ssl);
+    unsigned char value[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    int hash = NID_undef;
+    if (!x || OBJ_find_sigid_algs(X509_get_signature_nid(x), &hash, NULL) != 1 || hash == NID_undef)
+        return;
+    const EVP_MD *md = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
+    if (md && X509_digest(x, md, value, &n) == 1)
+        buf_add(out, slice_of(value, n));
+    ERR_clear_error();
+}
+
+static bool add_text(const ASN1_STRING *text, struct buf *out) {
+    struct slice s = slice_of(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
+    if (s.n == 0 || memchr(s.p, 0, s.n))
+        return false;
+    return buf_add(out, s);
+}
+
+static bool add_mail_address(X509 *x, struct buf *out) {
+    GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+    bool found = false;
+    for (int i = 0; !found && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        found = name->type == GEN_EMAIL && add_text(name->d.rfc822Name, out);
+    }
+    GENERAL_NAMES_free(names);
+    return found;
+}
+
+void tls_client_user(struct transport *t, struct buf *out) {
+    SSL *ssl = of(t)->ssl;
+    X509 *x = SSL_get0_peer_certificate(ssl);
+    if (x && SSL_get_verify_result(ssl) == X509_V_OK && !add_mail_address(x, out)) {
+        X509_NAME *subject = X509_get_subject_name(x);
+        int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+        unsigned char *text = NULL;
+        int n = at >= 0 ? ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))) : -1;
+        if (n > 0 && !memchr(text, 0, (size_t)n))
+            buf_add(out, slice_of(text, (size_t)n));
+        OPENSSL_free(text);
+    }
+    ERR_clear_error();
+}

@@ -1,10 +1,14 @@
 // certificate: a key of its own for each run, so that none is kept anywhere.
 #include "certificate.h"
 
+#include "rt/private_key.h"
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+
+static struct private_key *held; // of the one server that there is at a time
 
 static X509 *self_signed(EVP_PKEY *key) {
     X509 *x = X509_new();
@@ -24,19 +28,39 @@ static struct slice text_of(BIO *bio) {
     return slice_of(p, (size_t)n);
 }
 
-struct tls_server *certificate_server(void) {
+static bool sign(void *arg, const struct message_keys_sign *what, struct buf *out) {
     struct err e;
+    return private_key_sign(held, what, out, &e);
+}
+
+static struct tls_server *make(struct slice chain, struct slice key) {
+    struct err e;
+    struct message_keys_certificate certificate = {.key = 1, .chain = chain};
+    struct message_keys_set set = {.certificates = &certificate, .certificates_n = 1};
+    struct tls_server *server = tls_server_new(&(struct tls_server_setup){.name = "dialogue", .sign = sign}, &e);
+    held = private_key_read(key, &e);
+    if (!held || !server || !tls_server_update(server, &set, &e))
+        abort();
+    return server;
+}
+
+struct tls_server *certificate_server(void) {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *x = self_signed(key);
     BIO *pem = BIO_new(BIO_s_mem()), *pem_key = BIO_new(BIO_s_mem());
     PEM_write_bio_X509(pem, x);
     PEM_write_bio_PrivateKey(pem_key, key, NULL, NULL, 0, NULL, NULL);
-    struct tls_server *server = tls_server_new(text_of(pem), text_of(pem_key), &e);
+    struct tls_server *server = make(text_of(pem), text_of(pem_key));
     BIO_free(pem);
     BIO_free(pem_key);
     X509_free(x);
     EVP_PKEY_free(key);
-    if (!server)
-        abort();
     return server;
+}
+
+void certificate_server_free(struct tls_server *s) {
+    if (!s)
+        return;
+    tls_server_free(s);
+    private_key_free(held);
 }

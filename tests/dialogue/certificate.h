@@ -3,4 +3,5 @@
 
 #include "rt/tls.h"
 
-struct tls_server *certificate_server(void); // never NULL
+struct tls_server *certificate_server(void); // never NULL; one at a time
+void certificate_server_free(struct tls_server *s); // takes NULL

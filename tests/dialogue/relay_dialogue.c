@@ -543,7 +543,7 @@ static void run_script(const char *path, struct slice text, char failure[1000]) 
     relay_free(s->relay);
     resolver_free(s->resolver);
     link_free(s->queue);
-    tls_server_free(s->tls);
+    certificate_server_free(s->tls);
     config_free(s->config);
     buf_done(&s->said);
     buf_done(&s->content);

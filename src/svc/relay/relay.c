@@ -52,14 +52,23 @@ static FIBER_FN bool start_tls(void *arg, struct transport *inner, struct slice 
     return tls_connect(arg, inner, host, deadline, out, e);
 }
 
-static void prepare_tls(struct relay_service *s) {
+static FIBER_FN bool start_tls_verified(void *arg, struct transport *inner, struct slice host, struct mono deadline,
+                                        struct transport **out, struct err *e) {
+    return tls_connect_verified(arg, inner, host, deadline, out, e);
+}
+
+static void prepare_tls(struct relay_service *s, const struct config *c) {
+    BUF_AUTO struct buf ca = {.max = 4096};
     struct err e;
-    s->tls = tls_client_new(&e);
+    if (c->tls_ca.n && buf_add(&ca, c->tls_ca))
+        buf_add_char(&ca, '\0');
+    s->tls = tls_client_new(ca.p, &e);
     if (!s->tls) {
         journal_event(s->world->journal, JOURNAL_WARNING, "tls-unusable", JOURNAL_ERR(&e));
         return;
     }
     s->shared.start_tls = start_tls;
+    s->shared.start_tls_verified = start_tls_verified;
     s->shared.tls_arg = s->tls;
 }
 
@@ -79,7 +88,7 @@ struct relay_service *relay_new(struct world *w, const struct config *c) {
     s->control = (struct peer){.group = &r->group, .handle = from_control, .service = s};
     r->resolver = (struct peer){.group = &r->group, .handle = from_resolver, .service = s};
     if (c->tls_out == CONFIG_TLS_OUT_MAY)
-        prepare_tls(s);
+        prepare_tls(s, c);
     metrics_begin(&r->metric, w);
     return s;
 }
