@@ -58,11 +58,24 @@ static void add_resolver_files(struct list_of_paths *l, const struct config *c) 
     add(l, SLICE("/usr/share/dns"), JAIL_READ);
 }
 
+// Made here, since the jail covers what is there when it closes.
+static void add_policy_store(struct list_of_paths *l, const struct config *c) {
+    const char *user = c->user.n ? arena_dup(l->arena, c->user).p : NULL;
+    struct slice path = arena_printf(l->arena, "%.*s/policy", SLICE_ARG(c->state));
+    struct err e;
+    if (path.p)
+        (void)!file_make_dir(path.p, user, &e); // a failure shows itself when the store is opened
+    add(l, path, JAIL_READ | JAIL_WRITE);
+}
+
 size_t role_paths(enum role role, const struct config *c, struct arena *arena, struct jail_path *to, size_t max) {
     struct list_of_paths l = {.arena = arena, .to = to, .max = max};
     switch (role) {
     case ROLE_QUEUE:
         add(&l, c->state, JAIL_READ | JAIL_WRITE);
+        break;
+    case ROLE_POLICY:
+        add_policy_store(&l, c);
         break;
     case ROLE_DELIVER:
         add_mail_roots(&l, c);

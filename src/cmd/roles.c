@@ -1,6 +1,7 @@
 // roles: the services of this program, each behind the same few calls.
 #include "cmd/role_main.h"
 
+#include "cmd/role_policy.h"
 #include "cmd/role_sessions.h"
 #include "svc/control/control.h"
 #include "svc/deliver/deliver.h"
@@ -148,5 +149,7 @@ static const struct role_kind kinds[ROLE_COUNT] = {
 const struct role_kind *role_kind(enum role role) {
     if (ROLE_SESSIONS & (1u << role))
         return &role_sessions;
+    if (role == ROLE_POLICY)
+        return &role_policy;
     return kinds[role].make ? &kinds[role] : NULL;
 }
