@@ -1,7 +1,8 @@
 // master_reload: a new configuration while mail flows. Whatever is wrong with it leaves the old one as it was.
 //
-// New processes start beside the old ones, which take nothing more and finish what they hold. Only the queue can't be
-// there twice: it is replaced last, when the old workers have told it their outcomes.
+// New processes start beside the old ones, which take nothing more and finish what they hold. Only those that write
+// below the state directory can't be there twice: the queue, and policy with its store. They are replaced last, when the
+// old workers have told the queue their outcomes.
 #include "svc/master/master_inside.h"
 
 #include "base/mem.h"
@@ -64,11 +65,13 @@ static void move_slots(struct master *m) {
     free(old.slots);
 }
 
+enum { ONCE = ROLE_BIT(QUEUE) | ROLE_BIT(POLICY) }; // the roles of which there is one at any time
+
 static void replace_workers(struct master *m) {
     for (size_t i = 0; i < m->slots.n; i++)
-        if (m->slots.slots[i].role != ROLE_QUEUE)
+        if (!(ONCE & (1u << m->slots.slots[i].role)))
             master_replace(m, &m->slots.slots[i]);
-    master_await_end(m, ROLE_ANY & ~ROLE_BIT(QUEUE), MASTER_RETIRE_MS);
+    master_await_end(m, ROLE_ANY & ~ONCE, MASTER_RETIRE_MS);
 }
 
 void master_reload(struct master *m) {
@@ -92,7 +95,7 @@ void master_reload(struct master *m) {
         move_slots(m);
         replace_workers(m);
         if (!m->stopping)
-            master_end_roles(m, ROLE_BIT(QUEUE), MASTER_GRACE_MS); // master_tend starts the new one at once
+            master_end_roles(m, ONCE, MASTER_GRACE_MS); // master_tend starts the new ones at once
     }
     notify_systemd(ok ? "READY=1\nSTATUS=serving"
                       : "READY=1\nSTATUS=serving; the last reload was refused, see the log");
