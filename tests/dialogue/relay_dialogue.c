@@ -5,7 +5,7 @@
 //     > mx example.net | host 192.0.2.1 | port N  where the message goes; host by default, port 25
 //     > from a@example.org                        the sender; empty for the null reverse-path
 //     > to b@example.net c@example.net            the recipients
-//     > flags 8bit smtputf8 notice
+//     > flags 8bit smtputf8 requiretls
 //     > content Subject: hi                       one line of content; without any: a small message
 //     > content-bytes 100000                      that much content in lines of 100, asked of the queue in pieces
 //     > send                                      hands the work out
@@ -359,6 +359,8 @@ static void add_flags(struct script *s, struct slice text) {
         s->flags |= ENVELOPE_8BIT;
     if (slice_search(text, SLICE("smtputf8")) < text.n)
         s->flags |= ENVELOPE_SMTPUTF8;
+    if (slice_search(text, SLICE("requiretls")) < text.n)
+        s->flags |= ENVELOPE_REQUIRETLS;
 }
 
 static void add_much_content(struct script *s, struct slice text) {

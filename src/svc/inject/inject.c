@@ -150,6 +150,7 @@ static FIBER_FN bool submit(struct inject_service *s, struct work *w, const stru
 static FIBER_FN bool notify(struct inject_service *s, struct work *w, uint64_t *id, struct err *e) {
     BUF_AUTO struct buf content = {.max = DSN_MAX + MESSAGE_INLINE_MAX};
     struct envelope env = {.flags = ENVELOPE_NOTICE, .session = w->work.session, .arrived = world_wall(s->world)};
+    env.flags |= w->work.flags & ENVELOPE_REQUIRETLS; // what it tells is as confidential (RFC 8689 5)
     if (!w->work.sender.n)
         return err_smtp(e, 550, "5.1.7", "the null reverse-path takes no notification");
     if (!find_recipients(s, w, &env, e))

@@ -22,6 +22,8 @@ struct attempt {
     struct relay_mail mail;
     struct message_outcome outcome;
     struct slice destination; // for the pool
+    bool secure;              // REQUIRETLS (RFC 8689): over verified TLS or not at all
+    bool strict;              // and to hosts that offer it; not for notifications (RFC 8689 5)
     struct relay_hosts hosts;
     struct mono began, connected;
 };
@@ -114,7 +116,11 @@ static FIBER_FN enum relay_opened connect_to(struct attempt *a, const struct rel
                                         .timeouts = &r->config->timeouts,
                                         .host = host->name,
                                         .at = host->at,
-                                        .start_tls = tls ? r->start_tls : NULL,
+                                        .start_tls = !tls        ? NULL
+                                                     : a->secure ? r->start_tls_verified
+                                                                 : r->start_tls,
+                                        .tls_needed = a->secure,
+                                        .requiretls_needed = a->strict,
                                         .tls_arg = r->tls_arg,
                                         .refuse_self = a->hosts.mx};
     struct mono deadline = loop_in_ms(r->group.loop, r->config->timeouts.connect);
@@ -131,14 +137,27 @@ static void name_remote(struct attempt *a, const struct relay_host *host) {
         arena_printf(&a->arena, "%.*s[%.*s]:%u", SLICE_ARG(host->name), SLICE_ARG(buf_slice(&b)), host->at.port);
 }
 
-// A new session with one address; a failed handshake is answered by a second try without TLS (opportunistic).
+// A certificate may be put right: not for good.
+static void blame_tls(struct err *e) {
+    if (e->enhanced[0] == 0) {
+        const uint16_t cryptographic_failure[3] = {4, 7, 5};
+        memcpy(e->enhanced, cryptographic_failure, sizeof e->enhanced);
+    }
+    err_while(e, "TLS, which the sender requires (REQUIRETLS)");
+}
+
+// A new session with one address; a failed handshake is answered by a second try without TLS (opportunistic), unless
+// the sender requires it.
 static FIBER_FN bool open_to(struct attempt *a, const struct relay_host *host, struct relay_session **out,
                              struct err *e) {
     struct metric *metric = &a->relay->metric;
     enum relay_opened opened = connect_to(a, host, true, out, e);
     if (opened == RELAY_OPENED_TLS_FAILED && e->kind != ERR_CANCELLED) {
         metric_add_at(metric, METRIC_TLS_OUT, METRIC_RESULT_FAILED, 1);
-        opened = connect_to(a, host, false, out, e);
+        if (a->secure)
+            blame_tls(e);
+        else
+            opened = connect_to(a, host, false, out, e);
     }
     if (opened == RELAY_OPENED_SELF)
         relay_hosts_is_self(&a->hosts);
@@ -186,6 +205,13 @@ static FIBER_FN bool run(struct attempt *a, struct err *e) {
         decide_by_err(a, e, 4, 4);
         return e->kind != ERR_CANCELLED;
     }
+    if (a->strict && !a->hosts.secured) {
+        err_smtp(e, 550, "5.7.30", "DNSSEC does not vouch for the MX of %.*s, which REQUIRETLS needs",
+                 SLICE_ARG(a->work.host));
+        e->smtp = 0; // our own words
+        decide_by_err(a, e, 7, 30);
+        return true;
+    }
     a->outcome.site = MESSAGE_SITE_FAILED;
     e->kind = ERR_TEMPORARY;
     if (over_new(a, e))
@@ -229,8 +255,13 @@ static bool attempt_is_sound(struct attempt *a, size_t n) {
     struct message_work *w = &a->work;
     if (!message_work_unpack(slice_of(a->payload, n), &a->arena, w))
         return false;
-    a->destination =
-        arena_printf(&a->arena, "%c%u %.*s", w->kind == MESSAGE_WORK_RELAY_MX ? 'm' : 'h', w->port, SLICE_ARG(w->host));
+    a->secure = (w->flags & ENVELOPE_REQUIRETLS) != 0;
+    a->strict = a->secure && w->sender.n;
+    a->destination = arena_printf(&a->arena, "%c%s%u %.*s", w->kind == MESSAGE_WORK_RELAY_MX ? 'm' : 'h',
+                                  a->strict   ? "!"
+                                  : a->secure ? "?"
+                                              : "",
+                                  w->port, SLICE_ARG(w->host));
     return (w->kind == MESSAGE_WORK_RELAY_MX || w->kind == MESSAGE_WORK_RELAY_HOST) && w->host.n && w->recipients_n &&
            a->destination.p && (w->content.n == w->size || w->content.n == 0) &&
            relay_mail_init(&a->mail, w, &a->arena);

@@ -18,6 +18,9 @@ struct relay_shared {
     size_t attempts; // under way
     FIBER_FN bool (*start_tls)(void *arg, struct transport *inner, struct slice host, struct mono deadline,
                                struct transport **out, struct err *e); // NULL: never
+    // The same with a certificate that must be the host's; for mail with REQUIRETLS.
+    FIBER_FN bool (*start_tls_verified)(void *arg, struct transport *inner, struct slice host, struct mono deadline,
+                                        struct transport **out, struct err *e);
     void *tls_arg;
     void (*ended)(struct relay_shared *r); // after each attempt
 };

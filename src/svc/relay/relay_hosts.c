@@ -92,10 +92,12 @@ static FIBER_FN bool ask_mx(struct relay_hosts *h, struct err *e) {
     ask(q);
     bool ok = wait_answer(q, h->setup.arena, &answer, e);
     if (ok) {
+        h->secured = answer.security == MESSAGE_DNS_SECURE;
         h->answered = answer.status != MESSAGE_DNS_FAILED && answer.security != MESSAGE_DNS_BOGUS;
         ok = mx_order(h->domain, &answer, h->setup.config->hostname, h->setup.random, h->setup.arena, &h->list, e);
     }
     question_drop(q);
+    h->secured |= ok && h->list.implicit; // the domain itself
     return ok;
 }
 
@@ -143,6 +145,7 @@ bool relay_hosts_start(struct relay_hosts *h, const struct relay_hosts_setup *se
                        uint16_t port, struct err *e) {
     struct netaddr at;
     *h = (struct relay_hosts){.setup = *setup, .mx = mx, .domain = host, .port = port};
+    h->secured = !mx;
     if (literal_address(host, &at))
         return one_address(h, &at, e);
     if (is_literal(host))

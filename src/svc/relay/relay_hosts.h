@@ -21,7 +21,8 @@ struct relay_hosts_found {
 
 struct relay_hosts {
     struct relay_hosts_setup setup;
-    bool mx; // hosts are from MX records, or stand for them; not given by the configuration
+    bool secured; // the names of the hosts are not what an attacker on the way to DNS made of them (RFC 8689 2)
+    bool mx;      // hosts are from MX records, or stand for them; not given by the configuration
     struct slice domain;
     uint16_t port;
     struct mx_list list;

@@ -29,6 +29,8 @@ static void put_mail(struct relay_session *s, const struct relay_mail *m) {
         stream_put(&s->stream, SLICE(" BODY=8BITMIME"));
     if (s->ext.smtputf8 && (m->work->flags & ENVELOPE_SMTPUTF8))
         stream_put(&s->stream, SLICE(" SMTPUTF8"));
+    if (s->ext.requiretls && s->tls && (m->work->flags & ENVELOPE_REQUIRETLS))
+        stream_put(&s->stream, SLICE(" REQUIRETLS"));
     stream_put(&s->stream, SLICE("\r\n"));
 }
 

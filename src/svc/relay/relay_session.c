@@ -100,6 +100,21 @@ static FIBER_FN enum relay_opened start_tls(struct relay_session *s, const struc
     return hello(s, e) ? RELAY_OPENED : RELAY_OPENED_TLS_FAILED;
 }
 
+// Our own words, about what this host does.
+static bool unfit(struct relay_session *s, bool lasting, const char *enhanced, const char *what, struct err *e) {
+    err_smtp(e, lasting ? 550 : 450, enhanced, "%.*s %s, which the sender requires (REQUIRETLS)",
+             SLICE_ARG(slice_of(s->remote, s->remote_n)), what);
+    e->smtp = 0;
+    return false;
+}
+
+static bool is_fit(struct relay_session *s, const struct relay_session_setup *setup, struct err *e) {
+    if (setup->tls_needed && !s->tls)
+        return s->ext.starttls && s->reply.code / 100 == 4 ? unfit(s, false, "4.7.10", "has no TLS now", e)
+                                                           : unfit(s, true, "5.7.10", "has no TLS", e);
+    return !setup->requiretls_needed || s->ext.requiretls || unfit(s, true, "5.7.30", "does not offer REQUIRETLS", e);
+}
+
 static FIBER_FN enum relay_opened open_session(struct relay_session *s, const struct relay_session_setup *setup,
                                                struct err *e) {
     if (!greeting(s, e) || !hello(s, e))
@@ -109,7 +124,11 @@ static FIBER_FN enum relay_opened open_session(struct relay_session *s, const st
         e->smtp = 0; // our own words
         return RELAY_OPENED_SELF;
     }
-    return s->ext.starttls && setup->start_tls ? start_tls(s, setup, e) : RELAY_OPENED;
+    enum relay_opened opened = s->ext.starttls && setup->start_tls ? start_tls(s, setup, e) : RELAY_OPENED;
+    if (opened != RELAY_OPENED || is_fit(s, setup, e))
+        return opened;
+    relay_session_quit(s);
+    return RELAY_OPENED_NOT;
 }
 
 enum relay_opened relay_session_open(struct transport *t, const struct relay_session_setup *setup,

@@ -48,6 +48,9 @@ struct relay_session_setup {
     FIBER_FN bool (*start_tls)(void *arg, struct transport *inner, struct slice host, struct mono deadline,
                                struct transport **out, struct err *e);
     void *tls_arg;
+    // REQUIRETLS (RFC 8689 4.2.1): end with RELAY_OPENED_NOT where there is no TLS (start_tls has to verify), or no
+    // REQUIRETLS.
+    bool tls_needed, requiretls_needed;
     bool refuse_self; // end with RELAY_OPENED_SELF when the server calls itself by our name
 };
 

@@ -12,7 +12,7 @@ struct entry {
     struct entry *next;
     struct slice name;
     uint16_t type;
-    enum { ENTRY_RECORD, ENTRY_FAILED, ENTRY_BOGUS, ENTRY_DELAY } kind;
+    enum { ENTRY_RECORD, ENTRY_FAILED, ENTRY_BOGUS, ENTRY_SECURE, ENTRY_DELAY } kind;
     struct message_dns_record record;
     struct slice why;
     int64_t delay_ms;
@@ -86,6 +86,8 @@ static bool parse_value(struct entry *e, struct slice value) {
         e->kind = ENTRY_FAILED;
     else if (slice_eq(word, SLICE("BOGUS")))
         e->kind = ENTRY_BOGUS;
+    else if (slice_eq(word, SLICE("SECURE")))
+        e->kind = ENTRY_SECURE;
     else if (slice_eq(word, SLICE("DELAY")) && num_u64(e->why, 1000000000, &number)) {
         e->kind = ENTRY_DELAY;
         e->delay_ms = (int64_t)number;
@@ -121,7 +123,9 @@ static void answer(struct resolver_table *t, const struct message_resolve *q,
             continue;
         if (reply.status == MESSAGE_DNS_NXDOMAIN)
             reply.status = MESSAGE_DNS_NODATA;
-        if (e->type != q->type || e->kind == ENTRY_DELAY)
+        if (e->type == q->type && e->kind == ENTRY_SECURE)
+            reply.security = MESSAGE_DNS_SECURE;
+        if (e->type != q->type || e->kind == ENTRY_DELAY || e->kind == ENTRY_SECURE)
             continue;
         reply.status = e->kind == ENTRY_FAILED ? MESSAGE_DNS_FAILED : MESSAGE_DNS_OK;
         reply.why = e->why;

@@ -15,6 +15,7 @@ struct resolver_backend *resolver_table_backend(struct resolver_table *t);
 //     example.net MX 10 mx.example.net      example.net MX 0 .      (null MX)
 //     mx.example.net A 192.0.2.1            mx.example.net AAAA 2001:db8::1
 //     dead.example MX FAILED SERVFAIL       forged.example MX BOGUS signature expired
+//     example.net MX SECURE                 (the answer that other lines give was validated)
 //     slow.example MX DELAY 3000            (milliseconds; an answer still follows from other lines)
 //
 // False when it can't be read.

@@ -81,10 +81,17 @@ static bool start_tls(void *arg, struct transport *inner, struct mono deadline, 
     return tls_accept(arg, inner, deadline, out, e);
 }
 
+static void tls_facts(struct transport *t, struct smtpd_tls_facts *out) {
+    tls_exporter(t, &out->exporter);
+    tls_server_end_point(t, &out->end_point);
+    tls_client_user(t, &out->subject);
+}
+
 void smtpd_offer_tls(struct smtpd_service *s, struct tls_server *tls) {
     s->shared.start_tls = start_tls;
     s->shared.tls_arg = tls;
     s->shared.tls_cipher = tls_cipher;
+    s->shared.tls_facts = tls_facts;
 }
 
 void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer, uint32_t instance) {
