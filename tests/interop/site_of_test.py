@@ -1,6 +1,5 @@
 # site: a Posthouse of its own for a test: a directory, a configuration, free loopback ports, the running server.
 import base64
-import crypt
 import hashlib
 import hmac
 import json
@@ -13,6 +12,11 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter('ignore', DeprecationWarning)  # Debian 12's Python has it
+    import crypt
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get('POSTHOUSE', os.path.join(ROOT, 'build', 'test-gcc', 'posthouse'))
