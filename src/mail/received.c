@@ -9,13 +9,15 @@ static bool is_plain(char c) {
     return ascii_alnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
 }
 
-static void add_name(struct buf *b, struct slice name) {
+static void add_plain(struct buf *b, struct slice name, const char *others) {
     char text[NAME_MAX_BYTES];
     name = slice_upto(name, NAME_MAX_BYTES);
     for (size_t i = 0; i < name.n; i++)
-        text[i] = is_plain(name.p[i]) ? name.p[i] : '?';
+        text[i] = is_plain(name.p[i]) || (name.p[i] && strchr(others, name.p[i])) ? name.p[i] : '?';
     buf_add(b, name.n ? slice_of(text, name.n) : SLICE("unknown"));
 }
+
+static void add_name(struct buf *b, struct slice name) { add_plain(b, name, ""); }
 
 static void add_from(struct buf *b, const struct received *r) {
     buf_add_str(b, "from ");
@@ -61,6 +63,13 @@ bool received_add(struct buf *b, const struct received *r) {
         add_with(b, r);
     buf_add_str(b, " id ");
     add_name(b, r->queue_id);
+    if (r->authenticated && r->user.n) {
+        buf_add_str(b, fold);
+        buf_add(b, SLICE("(auth="));
+        add_plain(b, r->user, "@+=/");
+        buf_add_char(b, ')');
+        fold = " ";
+    }
     if (shows_recipient(r)) {
         buf_add_str(b, fold);
         buf_add(b, SLICE("for <"));

@@ -3,7 +3,7 @@
 //
 //     Received: from client.example.net (host.example.net [192.0.2.1])
 //         by mx1.example.org (Posthouse) with ESMTPS id 5kTqQy2Zr
-//         for <alice@example.org> tls TLS_AES_256_GCM_SHA384;
+//         (auth=bob) for <alice@example.org> tls TLS_AES_256_GCM_SHA384;
 //         Sat, 21 Nov 2026 10:41:15 +0000
 #pragma once
 
@@ -21,6 +21,7 @@ struct received {
     bool esmtp;             // EHLO was said
     bool tls;
     bool authenticated;
+    struct slice user; // who authenticated, to be shown in a comment; empty: not to be
     bool utf8; // the transaction was asked for with SMTPUTF8
     struct wall when;
 };
@@ -28,6 +29,6 @@ struct received {
 enum { RECEIVED_MAX = 2048 }; // bytes that are always enough
 
 // Appends the field with its CRLF. Names from outside keep letters, digits and ".-_:[]", anything else becomes "?", and
-// are cut at 255 bytes; a recipient with a control character, or one that isn't ASCII without utf8, is left out. So
+// are cut at 255 bytes; a user's may also have "@+=/"; a recipient with a control character, or one that isn't ASCII without utf8, is left out. So
 // nothing that a peer says can end the field, or its comment, early.
 bool received_add(struct buf *b, const struct received *r);

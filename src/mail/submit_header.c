@@ -126,6 +126,7 @@ bool submit_header_fix(struct slice section, const struct submit_header_facts *f
         return false;
     if (!seen.froms && !mailboxes_parse(facts->user, arena, &h.from, e))
         return false;
+    h.from_added = !seen.froms;
     add_missing(&seen, facts, &h, out);
     while (header_next(&section, &f))
         if (!is_dropped(&f) && !add_field(&f, out, e))

@@ -22,6 +22,7 @@ struct submit_header_facts {
 
 struct submit_header {
     struct mailboxes from;   // at least one
+    bool from_added;         // it is the user's address
     struct mailboxes sender; // none or one
     bool mime;               // says itself what its body is: MIME-Version or a Content- field (RFC 2045)
     bool tls_optional;       // "TLS-Required: No" (RFC 8689 5)

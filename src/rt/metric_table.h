@@ -16,6 +16,8 @@
     X(l, CONTENT, "content")             /* bare CR or LF */                                                           \
     X(l, LOOP, "loop")                   /* too many hops */                                                           \
     X(l, DISK, "disk")                   /* no room, or a failed sync */                                               \
+    X(l, SENDER, "sender")               /* a user who may not send as that address, or not any more */                \
+    X(l, QUOTA, "quota")                 /* a user's messages or recipients are used up */                             \
     X(l, TEMPORARY, "temporary")         /* one of our own processes did not answer */                                 \
     X(l, OTHER, "other")
 #define METRIC_LABEL_STATE(X, l)                                                                                     \
@@ -112,6 +114,10 @@
     X(TRANSIT_SECONDS,     "transit_seconds",                HISTOGRAM, NS,  SUM,  NONE,       "From acceptance to delivery, per recipient") \
     X(DNS_SECONDS,         "dns_seconds",                    HISTOGRAM, NS,  SUM,  NONE,       "One question put to the resolver") \
     X(LOOKUP_SECONDS,      "table_lookup_seconds",           HISTOGRAM, NS,  SUM,  NONE,       "One recipient looked up") \
+    X(AUTH_CONVERSATIONS,  "auth_conversations",             GAUGE,     ONE, SUM,  NONE,       "Log-ins that are under way") \
+    X(AUTH_WAITING,        "auth_waiting",                   GAUGE,     ONE, SUM,  NONE,       "Log-ins that wait for their turn at a hash, PAM or an issuer of tokens") \
+    X(AUTH_TROUBLE,        "auth_trouble_total",             COUNTER,   ONE, SUM,  NONE,       "Log-ins that nobody could decide") \
+    X(AUTH_HASH_SECONDS,   "auth_hash_seconds",              HISTOGRAM, NS,  SUM,  NONE,       "One hashing of a password") \
     X(PROCESS_UP,          "process_up",                     GAUGE,     ONE, EACH, NONE,       "1 for each process that answers") \
     X(PROCESS_START,       "process_start_time_seconds",     GAUGE,     NS,  EACH, NONE,       "Start, in seconds since 1970") \
     X(PROCESS_CPU,         "process_cpu_seconds_total",      COUNTER,   NS,  EACH, NONE,       "User and system time") \

@@ -10,6 +10,7 @@
 
 struct smtpd_slot {
     struct buf content;
+    size_t reserve; // bytes that may still come in front
 };
 
 static struct fake_backend *of(struct smtpd_backend *b) { return LIST_ENTRY(b, struct fake_backend, backend); }
@@ -86,13 +87,15 @@ static FIBER_FN bool submit(struct smtpd_backend *backend, struct message_submit
     return ok;
 }
 
-static FIBER_FN bool open_slot(struct smtpd_backend *backend, struct smtpd_slot **slot, struct err *e) {
+static FIBER_FN bool open_slot(struct smtpd_backend *backend, uint32_t reserve, struct smtpd_slot **slot,
+                               struct err *e) {
     struct fake_backend *b = of(backend);
     if (!ready(b, e))
         return false;
     b->slots++;
     *slot = MEM_NEW(struct smtpd_slot);
     (*slot)->content.max = 1 << 28;
+    (*slot)->reserve = reserve;
     return true;
 }
 
@@ -105,6 +108,19 @@ static FIBER_FN bool piece(struct smtpd_backend *backend, struct smtpd_slot *slo
         return err_smtp(e, 452, "4.3.1", "no room on the disk");
     b->pieces_left -= b->pieces_left > 0;
     buf_add(&slot->content, bytes);
+    return true;
+}
+
+static FIBER_FN bool front(struct smtpd_backend *backend, struct smtpd_slot *slot, struct slice bytes, struct err *e) {
+    assert(bytes.n <= MESSAGE_INLINE_MAX && bytes.n <= slot->reserve);
+    struct buf all = {.max = 1 << 28};
+    if (!ready(of(backend), e))
+        return false;
+    slot->reserve -= bytes.n;
+    buf_add(&all, bytes);
+    buf_add(&all, buf_slice(&slot->content));
+    buf_done(&slot->content);
+    slot->content = all;
     return true;
 }
 
@@ -160,6 +176,7 @@ static const struct smtpd_backend_ops ops = {
     .submit = submit,
     .open = open_slot,
     .piece = piece,
+    .front = front,
     .give_up = give_up,
     .auth_begin = auth_begin,
     .auth_continue = auth_continue,

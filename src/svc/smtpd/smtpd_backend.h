@@ -21,9 +21,11 @@ struct smtpd_backend_ops {
     // True: the message is durable. False: `e` has the reply for the client; whether it was kept may be unknown. `slot`
     // (NULL for a small message) holds what came before m->content; it is ended, whatever comes of it.
     FIBER_FN bool (*submit)(struct smtpd_backend *b, struct message_submit *m, struct smtpd_slot *slot, struct err *e);
-    // A large message in pieces of at most MESSAGE_INLINE_MAX bytes, and then submit or give_up.
-    FIBER_FN bool (*open)(struct smtpd_backend *b, struct smtpd_slot **slot, struct err *e);
+    // A large message in pieces of at most MESSAGE_INLINE_MAX bytes, and then submit or give_up. `front` puts a piece
+    // before all others, into the `reserve` bytes that `open` asked for.
+    FIBER_FN bool (*open)(struct smtpd_backend *b, uint32_t reserve, struct smtpd_slot **slot, struct err *e);
     FIBER_FN bool (*piece)(struct smtpd_backend *b, struct smtpd_slot *slot, struct slice bytes, struct err *e);
+    FIBER_FN bool (*front)(struct smtpd_backend *b, struct smtpd_slot *slot, struct slice bytes, struct err *e);
     void (*give_up)(struct smtpd_backend *b, struct smtpd_slot *slot);
     // A conversation of SASL (RFC 4422). True: `out`, views into `space`; after a CHALLENGE `*asked` waits for
     // auth_continue or auth_cancel, and after any other result there is none any more. False: `e`, nobody could be

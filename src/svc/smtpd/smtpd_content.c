@@ -5,19 +5,13 @@
 #include "mail/received.h"
 #include "rt/loop.h"
 #include "svc/smtpd/smtpd_session.h"
+#include "svc/smtpd/smtpd_submit.h"
 
 enum { FIRST_ROOM = 2048 }; // bytes: for our Received field, and a small message of unknown size
 
-void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
-    struct smtpd_backend *backend = s->shared->backend;
+static void add_received(struct smtpd_content *c, struct smtpd_session *s, struct buf *to) {
     const struct config *config = s->shared->config;
-    struct smtpd_transaction *t = s->transaction;
-    *c = (struct smtpd_content){.begun = true, .held = {.max = SMTPD_CONTENT_HELD}};
-    // Room for all of it at once where the client said how much comes: growing copies it again and again.
-    buf_reserve(&c->held, FIRST_ROOM + (size_t)(t->size < MESSAGE_INLINE_MAX ? t->size : MESSAGE_INLINE_MAX));
-    c->body.mode = config->line_ends == CONFIG_LINES_REPAIR ? SMTP_BODY_REPAIR : SMTP_BODY_REFUSE;
-    c->queue_id = backend->ops->queue_id(backend);
-    t->envelope.arrived = backend->ops->now(backend);
+    const struct smtpd_transaction *t = s->transaction;
     char id[QUEUE_ID_TEXT];
     queue_id_print(c->queue_id, id);
     struct received field = {
@@ -28,11 +22,13 @@ void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
         .recipient = t->accepted == 1 ? t->for_whom : SLICE_EMPTY,
         .esmtp = s->esmtp,
         .tls = s->tls,
+        .authenticated = s->user.n > 0,
+        .user = config->received_user ? buf_slice(&s->user) : SLICE_EMPTY,
         .cipher = s->tls && s->shared->tls_cipher ? slice_str(s->shared->tls_cipher(s->stream.transport)) : SLICE_EMPTY,
         .utf8 = (t->envelope.flags & ENVELOPE_SMTPUTF8) != 0,
         .when = t->envelope.arrived,
     };
-    received_add(&c->held, &field);
+    received_add(to, &field);
 }
 
 static void give_up_slot(struct smtpd_content *c, struct smtpd_session *s) {
@@ -52,6 +48,33 @@ static void refuse(struct smtpd_content *c, struct smtpd_session *s, const struc
     give_up_slot(c, s);
 }
 
+static void begin_submission(struct smtpd_content *c, struct smtpd_session *s) {
+    struct err e;
+    c->held.max += 2 * (size_t)s->shared->config->limits.header_size;
+    c->submit = smtpd_submit_new(s);
+    if (!c->submit) {
+        err_smtp(&e, 451, "4.3.0", "out of memory for the message");
+        refuse(c, s, &e);
+    }
+}
+
+void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
+    struct smtpd_backend *backend = s->shared->backend;
+    const struct config *config = s->shared->config;
+    struct smtpd_transaction *t = s->transaction;
+    bool submission = smtpd_is_submission(s);
+    *c = (struct smtpd_content){.begun = true, .held = {.max = SMTPD_CONTENT_HELD}};
+    // Room for all of it at once where the client said how much comes: growing copies it again and again.
+    buf_reserve(&c->held, FIRST_ROOM + (size_t)(t->size < MESSAGE_INLINE_MAX ? t->size : MESSAGE_INLINE_MAX));
+    c->body.mode = config->line_ends == CONFIG_LINES_REPAIR || submission ? SMTP_BODY_REPAIR : SMTP_BODY_REFUSE;
+    c->queue_id = backend->ops->queue_id(backend);
+    t->envelope.arrived = backend->ops->now(backend);
+    if (submission)
+        begin_submission(c, s);
+    if (!c->refused)
+        add_received(c, s, submission ? &c->submit->front : &c->held);
+}
+
 static bool within_limits(const struct smtpd_content *c, const struct smtpd_session *s, struct err *e) {
     const struct config_limits *limits = &s->shared->config->limits;
     if (c->body.size > limits->message_size)
@@ -61,16 +84,17 @@ static bool within_limits(const struct smtpd_content *c, const struct smtpd_sess
         return err_smtp(e, 552, "5.3.4", "the header is larger than %u bytes", limits->header_size);
     if (c->header.received > limits->hops)
         return err_smtp(e, 554, "5.4.6", "too many hops (%u Received fields): this is a mail loop", limits->hops);
-    if (s->shared->config->line_ends == CONFIG_LINES_REFUSE && c->body.bare_lf)
+    if (c->body.mode == SMTP_BODY_REFUSE && c->body.bare_lf)
         return err_smtp(e, 554, "5.6.0", "the content has a bare LF; lines must end in CRLF");
-    if (s->shared->config->line_ends == CONFIG_LINES_REFUSE && c->body.bare_cr)
+    if (c->body.mode == SMTP_BODY_REFUSE && c->body.bare_cr)
         return err_smtp(e, 554, "5.6.0", "the content has a bare CR; lines must end in CRLF");
     return !c->held.failed || err_smtp(e, 451, "4.3.0", "out of memory for the message");
 }
 
 static bool send_piece(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
     struct smtpd_backend *backend = s->shared->backend;
-    if (!c->slot && !backend->ops->open(backend, &c->slot, e))
+    uint32_t reserve = c->submit ? smtpd_submit_room(c->submit) : 0;
+    if (!c->slot && !backend->ops->open(backend, reserve, &c->slot, e))
         return false;
     size_t sent = 0;
     for (; c->held.n - sent >= MESSAGE_INLINE_MAX; sent += MESSAGE_INLINE_MAX)
@@ -80,13 +104,17 @@ static bool send_piece(struct smtpd_content *c, struct smtpd_session *s, struct 
     return true;
 }
 
-// What was decoded since `before` bytes were held.
-static void check(struct smtpd_content *c, struct smtpd_session *s, size_t before) {
+// Where decoded bytes go.
+static struct buf *decoded(struct smtpd_content *c) { return c->submit ? &c->submit->raw : &c->held; }
+
+// What was decoded since `before` bytes were there.
+static FIBER_FN void check(struct smtpd_content *c, struct smtpd_session *s, size_t before) {
     struct err e;
     if (c->refused)
         return;
-    header_scan_feed(&c->header, slice_from(buf_slice(&c->held), before));
-    if (!within_limits(c, s, &e) || (c->held.n >= 2 * MESSAGE_INLINE_MAX && !send_piece(c, s, &e)))
+    header_scan_feed(&c->header, slice_from(buf_slice(decoded(c)), before));
+    if (!within_limits(c, s, &e) || (c->submit && !smtpd_submit_take(c, s, &e)) ||
+        (c->held.n >= 2 * MESSAGE_INLINE_MAX && !send_piece(c, s, &e)))
         refuse(c, s, &e);
 }
 
@@ -94,10 +122,10 @@ bool smtpd_content_read_data(struct smtpd_content *c, struct smtpd_session *s, s
     int64_t timeout_ms = s->shared->config->timeouts.data_block;
     while (!c->body.done) {
         struct slice view;
-        size_t consumed = 0, before = c->held.n;
+        size_t consumed = 0, before = decoded(c)->n;
         if (!stream_peek(&s->stream, loop_in_ms(fiber_loop(), timeout_ms), &view, e))
             return err_while(e, "receiving content");
-        smtp_body_feed(&c->body, view, &c->held, &consumed);
+        smtp_body_feed(&c->body, view, decoded(c), &consumed);
         stream_consume(&s->stream, consumed);
         check(c, s, before);
     }
@@ -108,27 +136,49 @@ bool smtpd_content_read_chunk(struct smtpd_content *c, struct smtpd_session *s, 
     int64_t timeout_ms = s->shared->config->timeouts.data_block;
     while (n) {
         struct slice view;
-        size_t before = c->held.n;
+        size_t before = decoded(c)->n;
         if (!stream_peek(&s->stream, loop_in_ms(fiber_loop(), timeout_ms), &view, e))
             return err_while(e, "receiving a chunk");
         view = slice_upto(view, n < view.n ? (size_t)n : view.n);
-        smtp_body_chunk(&c->body, view, &c->held);
+        smtp_body_chunk(&c->body, view, decoded(c));
         stream_consume(&s->stream, view.n);
         n -= view.n;
         check(c, s, before);
     }
     if (last) {
-        size_t before = c->held.n;
-        smtp_body_chunks_end(&c->body, &c->held);
+        size_t before = decoded(c)->n;
+        smtp_body_chunks_end(&c->body, decoded(c));
         check(c, s, before);
     }
     return true;
 }
 
+// What stands in front goes there: into the same frame where all fits, else into the room that was left for it.
+static FIBER_FN bool put_front(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_backend *backend = s->shared->backend;
+    struct buf *front = &c->submit->front;
+    if (!c->slot && front->n + c->held.n <= MESSAGE_INLINE_MAX) {
+        if (!buf_add(front, buf_slice(&c->held)))
+            return err_smtp(e, 451, "4.3.0", "out of memory for the message");
+        buf_done(&c->held);
+        c->held = *front;
+        *front = (struct buf){0};
+        return true;
+    }
+    return send_piece(c, s, e) && backend->ops->front(backend, c->slot, buf_slice(front), e);
+}
+
+// All but the last piece is with the queue then.
+static FIBER_FN bool settle(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    if (c->submit && (!smtpd_submit_end(c, s, e) || !put_front(c, s, e)))
+        return false;
+    return c->held.n <= MESSAGE_INLINE_MAX || send_piece(c, s, e);
+}
+
 bool smtpd_content_submit(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
     struct smtpd_backend *backend = s->shared->backend;
     struct err why;
-    if (!c->refused && c->held.n > MESSAGE_INLINE_MAX && !send_piece(c, s, &why))
+    if (!c->refused && !settle(c, s, &why))
         refuse(c, s, &why);
     if (c->refused) {
         *e = c->why;
@@ -148,6 +198,7 @@ void smtpd_content_done(struct smtpd_content *c, struct smtpd_session *s) {
     if (!c->begun)
         return;
     give_up_slot(c, s);
+    smtpd_submit_done(c->submit);
     buf_done(&c->held);
     c->begun = false;
 }

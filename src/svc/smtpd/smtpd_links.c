@@ -95,13 +95,15 @@ static bool submit(struct smtpd_backend *b, struct message_submit *m, struct smt
     return done;
 }
 
-static bool open_slot(struct smtpd_backend *b, struct smtpd_slot **slot, struct err *e) {
+static bool open_slot(struct smtpd_backend *b, uint32_t reserve, struct smtpd_slot **slot, struct err *e) {
+    struct buf head BUF_AUTO = {.max = 64};
     struct smtpd_links *l = of(b);
     struct peer_link *link = queue_link(l, e);
     uint32_t number;
     if (!link)
         return false;
-    if (!ask_queue(l, link, LINK_SUBMIT_OPEN, (struct slice[]){SLICE_EMPTY, SLICE_EMPTY}, &number, e)) {
+    message_open_pack(&head, reserve);
+    if (!ask_queue(l, link, LINK_SUBMIT_OPEN, (struct slice[]){buf_slice(&head), SLICE_EMPTY}, &number, e)) {
         peer_drop(link);
         return false;
     }
@@ -113,6 +115,12 @@ static bool open_slot(struct smtpd_backend *b, struct smtpd_slot **slot, struct 
 static bool piece(struct smtpd_backend *b, struct smtpd_slot *slot, struct slice bytes, struct err *e) {
     struct buf head BUF_AUTO = {.max = 64};
     message_piece_pack_head(&head, slot->number);
+    return ask_queue(of(b), slot->link, LINK_SUBMIT_PIECE, (struct slice[]){buf_slice(&head), bytes}, NULL, e);
+}
+
+static bool front(struct smtpd_backend *b, struct smtpd_slot *slot, struct slice bytes, struct err *e) {
+    struct buf head BUF_AUTO = {.max = 64};
+    message_front_pack_head(&head, slot->number);
     return ask_queue(of(b), slot->link, LINK_SUBMIT_PIECE, (struct slice[]){buf_slice(&head), bytes}, NULL, e);
 }
 
@@ -156,6 +164,23 @@ static bool use(struct smtpd_backend *b, const struct message_use *m, struct are
     return true;
 }
 
+static bool owns(struct smtpd_backend *b, struct slice user, struct slice address, bool *out, struct err *e) {
+    struct buf packed BUF_AUTO = {.max = HEAD_MAX};
+    struct buf reply BUF_AUTO = {.max = REPLY_MAX};
+    struct smtpd_links *l = of(b);
+    struct mono deadline = loop_in_ms(l->world->loop, LOOKUP_MS);
+    enum message_ownership result;
+    enum link_type type;
+    if (!message_owns_pack(&packed, &(struct message_owns){user, address}) ||
+        !peer_call(&l->lookup, LINK_OWNS, buf_slice(&packed), deadline, &type, &reply, e))
+        return busy(e);
+    if (type != LINK_OWNS_REPLY || !message_owns_reply_unpack(buf_slice(&reply), &result) ||
+        result == MESSAGE_OWNS_FAILED)
+        return busy(e);
+    *out = result == MESSAGE_OWNS_YES;
+    return true;
+}
+
 // --- ids and time
 
 static uint64_t queue_id(struct smtpd_backend *b) {
@@ -170,11 +195,13 @@ static const struct smtpd_backend_ops ops = {
     .submit = submit,
     .open = open_slot,
     .piece = piece,
+    .front = front,
     .give_up = give_up,
     .auth_begin = auth_begin,
     .auth_continue = auth_continue,
     .auth_cancel = auth_cancel,
     .use = use,
+    .owns = owns,
     .queue_id = queue_id,
     .now = now,
 };

@@ -6,12 +6,14 @@
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_session.h"
 
-static enum metric_label_REASON reason_of(const struct err *e) {
+enum metric_label_REASON smtpd_message_reason(const struct err *e) {
     switch (e->smtp) {
     case 552:
         return METRIC_REASON_SIZE;
     case 452:
-        return METRIC_REASON_DISK;
+        return e->enhanced[1] == 3 ? METRIC_REASON_DISK : METRIC_REASON_QUOTA;
+    case 550:
+        return e->enhanced[1] == 7 ? METRIC_REASON_SENDER : METRIC_REASON_CONTENT;
     case 554:
         return e->enhanced[1] == 4 ? METRIC_REASON_LOOP : METRIC_REASON_CONTENT;
     default:
@@ -21,7 +23,7 @@ static enum metric_label_REASON reason_of(const struct err *e) {
 
 static void refuse_message(struct smtpd_session *s, const struct err *e) {
     const struct envelope *env = &s->transaction->envelope;
-    metric_add_at(s->shared->metrics, METRIC_MESSAGES_REFUSED, reason_of(e), 1);
+    metric_add_at(s->shared->metrics, METRIC_MESSAGES_REFUSED, smtpd_message_reason(e), 1);
     journal_event(s->shared->journal, JOURNAL_INFO, "message-refused",
                   JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("client", env->client),
                   JOURNAL_STR("from", env->sender), JOURNAL_INT("code", e->smtp), JOURNAL_ERR(e));

@@ -4,9 +4,13 @@
 
 #include "base/err.h"
 #include "rt/fiber.h"
+#include "rt/metric.h"
 #include "wire/smtp_command.h"
 
 struct smtpd_session;
+
+// What a refused message counts as.
+enum metric_label_REASON smtpd_message_reason(const struct err *e);
 
 // The commands, with their replies. Whatever is wrong, the content is read to its end.
 FIBER_FN void smtpd_data(struct smtpd_session *s);

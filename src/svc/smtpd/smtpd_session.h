@@ -20,6 +20,7 @@
 #include "rt/metric.h"
 #include "rt/stream.h"
 #include "svc/smtpd/smtpd_backend.h"
+#include "svc/smtpd/smtpd_sign.h"
 #include "svc/smtpd/smtpd_transaction.h"
 #include "wire/link_frame.h"
 
@@ -45,6 +46,10 @@ struct smtpd_shared {
     void *tls_arg;
     const char *(*tls_cipher)(struct transport *t);                      // for Received; NULL: not known
     void (*tls_facts)(struct transport *t, struct smtpd_tls_facts *out); // for AUTH; NULL: nothing is known
+    // Who signs for whom, for submission: the latest of the process that has the keys, valid until the caller waits; it
+    // gives NULL before there is any, and then nothing is taken. NULL: nobody signs. Is given signer.arg.
+    const struct message_keys_set *(*signers)(void *arg);
+    struct smtpd_signer signer;
     bool stopping; // after the command in hand, every session is ended with 421
 };
 

@@ -2,8 +2,10 @@
 #include "svc/smtpd/smtpd_transaction.h"
 
 #include "core/route.h"
+#include "svc/smtpd/smtpd_message.h"
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_session.h"
+#include "svc/smtpd/smtpd_submit.h"
 
 void smtpd_transaction_end(struct smtpd_session *s) {
     if (s->transaction)
@@ -19,6 +21,7 @@ static bool begin(struct smtpd_session *s, struct err *e) {
     t->envelope.client = slice_of(s->client_text, s->client_text_n);
     t->envelope.session = slice_of(s->id, sizeof s->id);
     t->envelope.helo = buf_slice(&s->helo); // a new one ends the transaction first
+    t->envelope.user = buf_slice(&s->user);
     s->transaction = t;
     return true;
 }
@@ -49,6 +52,10 @@ static bool may_begin(struct smtpd_session *s) {
         smtpd_refuse(s, SLICE("503 5.5.1 a transaction has begun already; RSET ends it\r\n"));
         return false;
     }
+    if (smtpd_is_submission(s) && s->user.n == 0) {
+        smtpd_refuse(s, SLICE("530 5.7.0 authentication required\r\n"));
+        return false;
+    }
     if (!s->trusted && s->messages >= s->shared->config->limits.messages_per_session) {
         smtpd_reply_named(s, SLICE("421 4.7.0 "), SLICE(" enough messages for one session, please connect again"));
         smtpd_end(s, METRIC_REASON_LIMIT);
@@ -72,11 +79,27 @@ static bool set_sender(struct smtpd_session *s, const struct smtp_command *c, st
     return read_address(s, c->path.mailbox, ADDRESS_SENDER, &a, e) && address_in_arena(s, &a, &env->sender, e);
 }
 
+// A user's rights and quota, as far as they can be told now.
+static FIBER_FN bool check_user(struct smtpd_session *s, struct err *e) {
+    struct slice sender = s->transaction->envelope.sender;
+    bool hold;
+    if (!smtpd_is_submission(s))
+        return true;
+    if ((sender.n == 0 || smtpd_submit_owns(s, sender, e)) && smtpd_submit_use(s, s->transaction->size, true, &hold, e))
+        return true;
+    metric_add_at(s->shared->metrics, METRIC_MESSAGES_REFUSED, smtpd_message_reason(e), 1);
+    journal_event(s->shared->journal, JOURNAL_INFO, "sender-refused",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)),
+                  JOURNAL_STR("client", s->transaction->envelope.client), JOURNAL_STR("user", buf_slice(&s->user)),
+                  JOURNAL_STR("from", sender), JOURNAL_INT("code", e->smtp), JOURNAL_ERR(e));
+    return false;
+}
+
 void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c) {
     struct err e;
     if (!may_begin(s))
         return;
-    if (!begin(s, &e) || !set_sender(s, c, &e)) {
+    if (!begin(s, &e) || !set_sender(s, c, &e) || !check_user(s, &e)) {
         smtpd_transaction_end(s);
         smtpd_refuse_err(s, &e);
         return;
@@ -153,6 +176,8 @@ static bool deny_relay(struct smtpd_session *s, struct err *e) {
     return refuse_as(s, METRIC_REASON_RELAY);
 }
 
+static bool may_relay(const struct smtpd_session *s) { return smtpd_is_submission(s) ? s->user.n > 0 : s->trusted; }
+
 // Never an open relay: an address that asks to be routed on is refused from strangers even when its domain is ours,
 // since whoever takes it next might follow it.
 static FIBER_FN bool take_recipient(struct smtpd_session *s, const struct smtp_command *c, struct err *e) {
@@ -164,10 +189,10 @@ static FIBER_FN bool take_recipient(struct smtpd_session *s, const struct smtp_c
     }
     if (!read_address(s, c->path.mailbox, ADDRESS_RECIPIENT, &a, e))
         return refuse_as(s, METRIC_REASON_SYNTAX);
-    if (!s->trusted && (c->path.route.n || address_routing_trick(a.local)))
+    if (!may_relay(s) && (c->path.route.n || address_routing_trick(a.local)))
         return deny_relay(s, e);
     const struct config_domain *domain = a.domain.n ? route_is_local(s->shared->config, a.domain) : NULL;
-    if (a.domain.n && !domain && !s->trusted)
+    if (a.domain.n && !domain && !may_relay(s))
         return deny_relay(s, e);
     if (!address_in_arena(s, &a, &whole, e))
         return refuse_as(s, METRIC_REASON_LIMIT);
@@ -197,6 +222,7 @@ void smtpd_rcpt(struct smtpd_session *s, const struct smtp_command *c) {
         return;
     }
     if (!take_recipient(s, c, &e)) {
+        t->refused++;
         note_refused(s, c, &e);
         smtpd_refuse_err(s, &e);
         return;

@@ -1,7 +1,8 @@
 // smtpd_transaction: MAIL and RCPT: whom a message is from and for, before its content comes.
 //
 // Who may relay: a domain of ours is taken from anyone, for recipients that exist; anything else only from trusted
-// networks, else 550 5.7.1.
+// networks and from users who authenticated, else 550 5.7.1. Users may use reverse-paths that belong to them, and the
+// null one.
 #pragma once
 
 #include "core/envelope.h"
@@ -14,6 +15,7 @@ struct smtpd_transaction {
     struct envelope envelope;
     size_t recipients_cap;
     size_t accepted;       // RCPT commands, before aliases
+    uint32_t refused;      // likewise
     struct slice for_whom; // the only recipient, as it was given, for Received
     uint64_t size;         // as announced by SIZE; 0 where nothing was
     struct smtpd_content content;
@@ -25,5 +27,5 @@ struct smtpd_transaction {
 void smtpd_transaction_end(struct smtpd_session *s);
 
 // The commands, with their replies.
-void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c);
+FIBER_FN void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c);
 FIBER_FN void smtpd_rcpt(struct smtpd_session *s, const struct smtp_command *c);

@@ -1,0 +1,244 @@
+// smtpd_submit: header first, then the body as it comes, then what can only be said at the end.
+#include "svc/smtpd/smtpd_submit.h"
+
+#include "core/queue_id.h"
+#include "mail/received.h"
+#include "svc/smtpd/smtpd_session.h"
+
+enum {
+    USER_MAX = 320, // bytes of a user's name in a reply, and of an address made from it
+    MESSAGE_ID_MAX = 400,
+    FRONT_MAX = MESSAGE_RESERVE_MAX,
+};
+
+static const char declaration[] = "MIME-Version: 1.0\r\n"
+                                  "Content-Type: text/plain; charset=utf-8\r\n"
+                                  "Content-Transfer-Encoding: 8bit\r\n";
+
+struct smtpd_submit *smtpd_submit_new(struct smtpd_session *s) {
+    struct smtpd_submit *u = ARENA_NEW(&s->arena, struct smtpd_submit);
+    size_t header = s->shared->config->limits.header_size;
+    if (!u)
+        return NULL;
+    u->raw.max = header + SMTPD_CONTENT_HELD;
+    u->head.max = 2 * header + SMTPD_CONTENT_HELD;
+    u->front.max = FRONT_MAX;
+    return u;
+}
+
+void smtpd_submit_done(struct smtpd_submit *u) {
+    if (!u)
+        return;
+    smtpd_sign_done(&u->sign);
+    buf_done(&u->raw);
+    buf_done(&u->head);
+    buf_done(&u->front);
+}
+
+uint32_t smtpd_submit_room(const struct smtpd_submit *u) {
+    size_t room = RECEIVED_MAX + sizeof declaration + smtpd_sign_room(&u->sign);
+    return (uint32_t)(room < FRONT_MAX ? room : FRONT_MAX);
+}
+
+// --- what a user may
+
+bool smtpd_submit_owns(struct smtpd_session *s, struct slice address, struct err *e) {
+    struct smtpd_backend *backend = s->shared->backend;
+    struct slice user = slice_upto(buf_slice(&s->user), USER_MAX);
+    bool may = false;
+    if (!backend->ops->owns(backend, buf_slice(&s->user), address, &may, e))
+        return false;
+    return may || err_smtp(e, 550, "5.7.1", "%.*s may not send as %.*s", SLICE_ARG(user), SLICE_ARG(address));
+}
+
+static bool refuse_use(const struct message_use_reply *r, struct err *e) {
+    char enhanced[24] = "4.7.0";
+    struct buf text = {.p = enhanced, .cap = sizeof enhanced, .max = sizeof enhanced - 1};
+    if (r->enhanced[0])
+        buf_addf(&text, "%u.%u.%u", r->enhanced[0], r->enhanced[1], r->enhanced[2]);
+    return err_smtp(e, r->smtp >= 400 && r->smtp < 600 ? r->smtp : 451, enhanced, "%.*s", SLICE_ARG(r->text));
+}
+
+bool smtpd_submit_use(struct smtpd_session *s, uint64_t size, bool ask, bool *hold, struct err *e) {
+    struct smtpd_backend *backend = s->shared->backend;
+    struct smtpd_transaction *t = s->transaction;
+    struct message_use_reply reply;
+    struct message_use m = {
+        .user = buf_slice(&s->user),
+        .client = s->client,
+        .recipients = (uint32_t)t->envelope.recipients_n,
+        .refused = t->refused,
+        .size = size,
+        .only_ask = ask,
+    };
+    if (!backend->ops->use(backend, &m, &s->arena, &reply, e))
+        return false;
+    if (!reply.ok)
+        return refuse_use(&reply, e);
+    *hold = reply.hold;
+    if (reply.hold && !ask)
+        journal_event(s->shared->journal, JOURNAL_WARNING, "message-held",
+                      JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("user", m.user),
+                      JOURNAL_STR("why", reply.why));
+    return true;
+}
+
+// --- the header
+
+// Who sends it, as an address: the user's name, the reverse-path, or the name in our first domain.
+static struct slice user_address(const struct smtpd_session *s, struct buf *space) {
+    const struct config *config = s->shared->config;
+    struct slice user = buf_slice(&s->user), sender = s->transaction->envelope.sender;
+    if (slice_find(user, '@') < user.n)
+        return user;
+    if (sender.n)
+        return sender;
+    address_add_local(space, user);
+    buf_add_char(space, '@');
+    buf_add(space, config->domains_n ? config->domains[0].name : config->hostname);
+    return buf_slice(space);
+}
+
+static void add_message_id(const struct smtpd_content *c, const struct smtpd_session *s, struct buf *to) {
+    char id[QUEUE_ID_TEXT];
+    queue_id_print(c->queue_id, id);
+    buf_add(to, slice_of(id, sizeof id));
+    buf_add_char(to, '.');
+    buf_add(to, slice_of(s->id, sizeof s->id));
+    buf_add_char(to, '@');
+    buf_add(to, s->shared->config->hostname);
+}
+
+static struct slice domain_of(struct slice address) { return slice_from(address, slice_rfind(address, '@') + 1); }
+
+static bool begin_signing(struct smtpd_submit *u, const struct smtpd_session *s, struct err *e) {
+    const struct smtpd_shared *shared = s->shared;
+    if (!shared->signers)
+        return true;
+    const struct message_keys_set *set = shared->signers(shared->signer.arg);
+    if (!set)
+        return err_smtp(e, 451, "4.7.5", "the message can't be signed now, please try again later");
+    smtpd_sign_begin(&u->sign, set->dkims, set->dkims_n, domain_of(u->found.from.list[0]), buf_slice(&u->head));
+    return true;
+}
+
+static bool fix_header(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_submit *u = c->submit;
+    char address[2 * USER_MAX], id[MESSAGE_ID_MAX];
+    struct buf space = {.p = address, .cap = sizeof address, .max = sizeof address};
+    struct buf message_id = {.p = id, .cap = sizeof id, .max = sizeof id};
+    struct slice section = header_section(slice_upto(buf_slice(&u->raw), (size_t)c->header.bytes));
+    add_message_id(c, s, &message_id);
+    struct submit_header_facts facts = {
+        .user = user_address(s, &space), .message_id = buf_slice(&message_id), .now = s->transaction->envelope.arrived};
+    return submit_header_fix(section, &facts, &s->arena, &u->head, &u->found, e) && begin_signing(u, s, e);
+}
+
+// --- the body
+
+static void add_body(struct smtpd_content *c, struct slice bytes) {
+    struct smtpd_submit *u = c->submit;
+    size_t before = c->held.n;
+    submit_lines_feed(&u->lines, bytes, &c->held);
+    smtpd_sign_body(&u->sign, slice_from(buf_slice(&c->held), before));
+}
+
+static bool end_header(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_submit *u = c->submit;
+    if (!fix_header(c, s, e))
+        return false;
+    u->in_body = true;
+    buf_add(&c->held, buf_slice(&u->head));
+    buf_add_str(&c->held, "\r\n");
+    add_body(c, slice_from(buf_slice(&u->raw), (size_t)c->header.bytes));
+    return true;
+}
+
+bool smtpd_submit_take(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_submit *u = c->submit;
+    if (u->raw.failed)
+        return err_smtp(e, 451, "4.3.0", "out of memory for the message");
+    if (!u->in_body && !c->header.done)
+        return true;
+    if (u->in_body)
+        add_body(c, buf_slice(&u->raw));
+    else if (!end_header(c, s, e))
+        return false;
+    buf_reset(&u->raw);
+    return true;
+}
+
+// --- the end
+
+static bool end_body(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_submit *u = c->submit;
+    header_scan_end(&c->header);
+    if (!smtpd_submit_take(c, s, e)) // a header that has no body
+        return false;
+    size_t before = c->held.n;
+    submit_lines_end(&u->lines, &c->held);
+    smtpd_sign_body(&u->sign, slice_from(buf_slice(&c->held), before));
+    if (c->body.nul)
+        return err_smtp(e, 550, "5.6.0", "the content has a NUL byte; it must be encoded");
+    return !c->held.failed || err_smtp(e, 451, "4.3.0", "out of memory for the message");
+}
+
+static FIBER_FN bool owns_all(struct smtpd_session *s, const struct mailboxes *m, struct err *e) {
+    for (size_t i = 0; i < m->n; i++)
+        if (!smtpd_submit_owns(s, m->list[i], e))
+            return false;
+    return true;
+}
+
+static FIBER_FN bool check_rights(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    const struct submit_header *h = &c->submit->found;
+    struct envelope *env = &s->transaction->envelope;
+    bool hold = false;
+    if ((!h->from_added && !owns_all(s, &h->from, e)) || !owns_all(s, &h->sender, e) ||
+        !smtpd_submit_use(s, c->body.size, false, &hold, e))
+        return false;
+    env->flags |= hold ? ENVELOPE_HOLD : 0u;
+    return true;
+}
+
+static bool wants_declaration(const struct smtpd_submit *u) {
+    return u->lines.eight && !u->lines.not_utf8 && !u->found.mime;
+}
+
+// The body has told what it is, so the header that is signed has more fields than at its beginning.
+static bool declare(struct smtpd_submit *u, struct err *e) {
+    struct dkim_sign_header *signed_header = &u->sign.header;
+    enum dkim_canon canon = signed_header->canon;
+    struct buf whole BUF_AUTO = {.max = u->head.max + sizeof declaration};
+    if (u->sign.n == 0)
+        return true;
+    buf_add_str(&whole, declaration);
+    buf_add(&whole, buf_slice(&u->head));
+    dkim_sign_header_done(signed_header);
+    return dkim_sign_header(canon, buf_slice(&whole), signed_header) ||
+           err_smtp(e, 451, "4.3.0", "out of memory for a header");
+}
+
+static FIBER_FN bool sign(struct smtpd_submit *u, const struct smtpd_session *s, struct err *e) {
+    struct smtpd_backend *backend = s->shared->backend;
+    bool declares = wants_declaration(u);
+    if (declares && !declare(u, e))
+        return false;
+    if (u->sign.n && !smtpd_sign_finish(&u->sign, backend->ops->now(backend), &s->shared->signer, &u->front, e))
+        return false;
+    if (declares)
+        buf_add_str(&u->front, declaration);
+    return !u->front.failed || err_smtp(e, 451, "4.3.0", "out of memory for a header");
+}
+
+bool smtpd_submit_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_submit *u = c->submit;
+    struct envelope *env = &s->transaction->envelope;
+    if (!end_body(c, s, e) || !check_rights(c, s, e) || !sign(u, s, e))
+        return false;
+    if (u->lines.eight)
+        env->flags |= ENVELOPE_8BIT;
+    if (u->found.tls_optional && !(env->flags & ENVELOPE_REQUIRETLS)) // RFC 8689 5: the parameter wins
+        env->flags |= ENVELOPE_TLS_OPTIONAL;
+    return true;
+}
