@@ -12,7 +12,10 @@
 //     > accept 192.0.2.1                          the next connection, which must go there
 //     > refuse 192.0.2.1                          the same, but refuses it
 //     > tls may                                   anywhere: STARTTLS is used where it is offered; never by default
+//     > tls trusted                               the same, and the server's certificate is one to be believed, when
+//                                                 it is called mx.example.net, 192.0.2.1 or 192.0.2.3
 //     > tls                                       the server's part of the handshake, which must succeed
+//     > tls fails                                 the client breaks the handshake off
 //     > ignore                                    waits for something from the client, and forgets it
 //     > secure yes | no                           whether the outcome says that it went by TLS
 //     > close                                     the server closes
@@ -38,6 +41,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { PIPE = 1 << 20, PATIENCE_MS = 30 * MS_MINUTE, RECIPIENTS = 40 };
 
@@ -64,6 +68,7 @@ struct script {
     struct fiber_cond called, answered;
     struct transport *server; // our end of the connection that the script is in
     struct tls_server *tls;   // NULL: never
+    char trust[64];           // path of a file; empty: none
     struct buf said;          // by the client, not yet looked at
     struct arena arena;
     // the message
@@ -235,6 +240,22 @@ static FIBER_FN bool handshake(struct script *s) {
         return fail_script(s, "the handshake fails: %s", e.text);
     s->server = secure;
     return true;
+}
+
+// The client ends it: TLS 1.3 lets the server think that all is well before the client has said no.
+static FIBER_FN bool handshake_fails(struct script *s) {
+    struct transport *secure;
+    struct err e;
+    char byte;
+    size_t got;
+    if (!tls_accept(s->tls, s->server, loop_in_ms(s->loop, PATIENCE_MS), &secure, &e))
+        return true;
+    s->server = secure;
+    enum transport_got how;
+    while ((how = secure->ops->read(secure, &byte, 1, &got, &e)) == TRANSPORT_AGAIN)
+        if (!secure->ops->wait_read(secure, loop_in_ms(s->loop, PATIENCE_MS), &e))
+            return fail_script(s, "the client waits");
+    return how != TRANSPORT_SOME || fail_script(s, "the client goes on after the handshake");
 }
 
 // More of what the client says. False: it closed, or the patience ended.
@@ -414,7 +435,7 @@ static FIBER_FN bool act(struct script *s, struct slice text) {
     } else if (slice_eq(verb, SLICE("refuse"))) {
         return accept_caller(s, rest, false);
     } else if (slice_eq(verb, SLICE("tls"))) {
-        return rest.n > 0 || handshake(s);
+        return slice_eq(rest, SLICE("fails")) ? handshake_fails(s) : rest.n > 0 || handshake(s);
     } else if (slice_eq(verb, SLICE("ignore"))) {
         bool said = s->said.n || hear(s, PATIENCE_MS);
         buf_reset(&s->said);
@@ -518,6 +539,28 @@ static struct config *config_here(bool tls) {
     return c;
 }
 
+// A file for `tls ca`, gone as soon as it was read.
+static void write_trust(struct script *s, const struct buf *pem) {
+    snprintf(s->trust, sizeof s->trust, "/tmp/relay_dialogue.XXXXXX");
+    int fd = mkstemp(s->trust);
+    if (fd < 0 || write(fd, pem->p, pem->n) != (ssize_t)pem->n || close(fd))
+        abort();
+}
+
+static void make_server(struct script *s, struct slice text) {
+    BUF_AUTO struct buf pem = {.max = 1 << 16};
+    bool trusted = slice_search(text, SLICE("> tls trusted\n")) < text.n;
+    bool tls = trusted || slice_search(text, SLICE("> tls may\n")) < text.n;
+    s->config = config_here(tls);
+    if (!tls)
+        return;
+    s->tls = certificate_server(&pem);
+    if (!trusted)
+        return;
+    write_trust(s, &pem);
+    s->config->tls_ca = slice_str(s->trust);
+}
+
 static void run_script(const char *path, struct slice text, char failure[1000]) {
     struct err e;
     struct script *s = MEM_NEW(struct script);
@@ -529,14 +572,14 @@ static void run_script(const char *path, struct slice text, char failure[1000]) 
     s->to_n = 1;
     s->said.max = s->content.max = s->payload.max = s->arena.max = 64 * 1024 * 1024;
     s->world = (struct world){.loop = s->loop, .net = &s->net, .ops = &world_here, .ops_arg = s};
-    bool tls = slice_search(text, SLICE("> tls may\n")) < text.n;
-    s->config = config_here(tls);
-    s->tls = tls ? certificate_server() : NULL;
+    make_server(s, text);
     list_init(&s->callers);
     fiber_group_init(&s->group, s->loop, "script");
     s->table = resolver_table_new(s->loop);
     s->resolver = resolver_new(&s->world, resolver_table_backend(s->table));
     s->relay = relay_new(&s->world, s->config);
+    if (s->trust[0])
+        unlink(s->trust);
     wire(s);
     if (!fiber_spawn(&s->group, "queue", queue_reader, s, &e) || !fiber_spawn(&s->group, "script", play, s, &e))
         abort();

@@ -74,6 +74,15 @@ static bool calls_itself(const struct relay_session *s, struct slice name) {
     return slice_ieq(word, name);
 }
 
+// An address alone can be in a certificate, too.
+static struct slice name_to_verify(const struct relay_session_setup *setup, char *space, size_t n) {
+    struct buf text = {.p = space, .cap = n, .max = n};
+    if (setup->host.n || !setup->tls_needed)
+        return setup->host;
+    netaddr_add_ip(&text, &setup->at);
+    return buf_slice(&text);
+}
+
 static FIBER_FN enum relay_opened start_tls(struct relay_session *s, const struct relay_session_setup *setup,
                                             struct err *e) {
     struct transport *secure;
@@ -91,7 +100,9 @@ static FIBER_FN enum relay_opened start_tls(struct relay_session *s, const struc
     if (!relay_reply_none(s, e))
         return RELAY_OPENED_TLS_FAILED;
     struct mono deadline = loop_in_ms(fiber_loop(), s->timeouts->greeting);
-    if (!setup->start_tls(setup->tls_arg, s->stream.transport, setup->host, deadline, &secure, e)) {
+    char space[64];
+    struct slice name = name_to_verify(setup, space, sizeof space);
+    if (!setup->start_tls(setup->tls_arg, s->stream.transport, name, deadline, &secure, e)) {
         err_while(e, "in the TLS handshake");
         return RELAY_OPENED_TLS_FAILED;
     }
