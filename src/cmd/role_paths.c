@@ -50,6 +50,30 @@ static void add_tables(struct list_of_paths *l, const struct config *c) {
         add(l, c->tables[i].path, JAIL_READ);
 }
 
+// The directories: a file that is renamed into its place is another one, which a grant for the old one doesn't cover.
+static void add_directory_of(struct list_of_paths *l, struct slice path) {
+    size_t slash = slice_rfind(path, '/');
+    if (slash < path.n)
+        add(l, slash ? slice_upto(path, slash) : SLICE("/"), JAIL_READ);
+}
+
+// Dovecot's socket needs none: connecting is no access to a file for Landlock.
+static void add_auth_files(struct list_of_paths *l, const struct config *c) {
+    for (size_t i = 0; i < c->auths_n; i++)
+        if (c->auths[i].kind != CONFIG_AUTH_DOVECOT)
+            add_directory_of(l, c->auths[i].path);
+}
+
+// What the C library wants to find a host, and OpenSSL to believe it.
+static void add_fetch_files(struct list_of_paths *l, const struct config *c) {
+    static const char *const files[] = {
+        "/etc/resolv.conf", "/etc/hosts",     "/etc/nsswitch.conf",         "/etc/host.conf",      "/etc/gai.conf",
+        "/etc/services",    "/etc/ssl/certs", "/usr/share/ca-certificates", "/etc/ssl/openssl.cnf"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        add(l, slice_str(files[i]), JAIL_READ);
+    add_directory_of(l, c->tls_ca);
+}
+
 static void add_resolver_files(struct list_of_paths *l, const struct config *c) {
     add(l, c->trust_anchors, JAIL_READ);
     add(l, c->root_hints, JAIL_READ);
@@ -82,6 +106,12 @@ size_t role_paths(enum role role, const struct config *c, struct arena *arena, s
         break;
     case ROLE_LOOKUP:
         add_tables(&l, c);
+        break;
+    case ROLE_AUTH:
+        add_auth_files(&l, c);
+        break;
+    case ROLE_FETCH:
+        add_fetch_files(&l, c);
         break;
     case ROLE_RESOLVER:
         add_resolver_files(&l, c);

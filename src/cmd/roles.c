@@ -1,6 +1,7 @@
 // roles: the services of this program, each behind the same few calls.
 #include "cmd/role_main.h"
 
+#include "cmd/role_auth.h"
 #include "cmd/role_policy.h"
 #include "cmd/role_sessions.h"
 #include "svc/control/control.h"
@@ -151,5 +152,11 @@ const struct role_kind *role_kind(enum role role) {
         return &role_sessions;
     if (role == ROLE_POLICY)
         return &role_policy;
+    if (role == ROLE_AUTH)
+        return &role_auth;
+    if (role == ROLE_PAM)
+        return &role_pam;
+    if (role == ROLE_FETCH)
+        return &role_fetch;
     return kinds[role].make ? &kinds[role] : NULL;
 }
