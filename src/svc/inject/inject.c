@@ -1,5 +1,5 @@
 // inject: from a failed delivery to a notification in the queue.
-#include "svc/inject/inject.h"
+#include "svc/inject/inject_notice.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -19,7 +19,8 @@ struct inject_service {
     struct world *world;
     const struct config *config;
     struct fiber_group group;
-    struct peer queue, lookup, control;
+    struct peer queue, lookup, policy, control;
+    struct inject_notices notices;
     struct metric metric;
     uint32_t counter; // of queue ids
 };
@@ -203,6 +204,11 @@ static void from_lookup(void *service, struct peer_link *from, const struct link
     link_break(from->link, "lookup has nothing to say of its own");
 }
 
+static void from_policy(void *service, struct peer_link *from, const struct link_frame *frame) {
+    struct inject_service *s = service;
+    inject_notice_begin(&s->notices, from, frame);
+}
+
 static void from_control(void *service, struct peer_link *from, const struct link_frame *frame) {
     struct inject_service *s = service;
     metrics_answer(&s->metric, s->world, from, frame);
@@ -214,13 +220,20 @@ struct inject_service *inject_new(struct world *w, const struct config *c) {
     fiber_group_init(&s->group, w->loop, "inject");
     s->queue = (struct peer){.group = &s->group, .handle = from_queue, .service = s};
     s->lookup = (struct peer){.group = &s->group, .handle = from_lookup, .service = s};
+    s->policy = (struct peer){.group = &s->group, .handle = from_policy, .service = s};
+    s->notices = (struct inject_notices){
+        .world = w, .config = c, .group = &s->group, .queue = &s->queue, .lookup = &s->lookup, .counter = &s->counter};
     s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};
     metrics_begin(&s->metric, w);
     return s;
 }
 
 void inject_attach(struct inject_service *s, struct link *link, enum role peer) {
-    peer_attach(peer == ROLE_QUEUE ? &s->queue : peer == ROLE_LOOKUP ? &s->lookup : &s->control, link);
+    peer_attach(peer == ROLE_QUEUE    ? &s->queue
+                : peer == ROLE_LOOKUP ? &s->lookup
+                : peer == ROLE_POLICY ? &s->policy
+                                      : &s->control,
+                link);
 }
 
 void inject_stop(struct inject_service *s) { fiber_group_cancel(&s->group); }

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "core/message.h"
+#include "core/message_policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,13 +37,17 @@ struct house {
     unsigned opened, pieces, submits, asked, broken;
     struct message_outcome outcome;
     bool have_outcome;
+    struct link *policy;
+    unsigned refusals; // how often it still refuses
 };
 
 // --- the queue and lookup
 
 static void reply(struct house *h, struct link *l, uint64_t id) {
     BUF_AUTO struct buf b = {.max = 4096};
-    struct message_submit_reply r = {.ok = !h->refuses, .slot = SLOT, .smtp = 452, .text = SLICE("the disk is full")};
+    bool refused = h->refuses || h->refusals;
+    h->refusals -= h->refusals > 0;
+    struct message_submit_reply r = {.ok = !refused, .slot = SLOT, .smtp = 452, .text = SLICE("the disk is full")};
     assert_true(message_submit_reply_pack(&b, &r));
     link_send1(l, LINK_SUBMIT_REPLY, id, buf_slice(&b));
 }
@@ -356,6 +361,85 @@ static void test_lookup_is_killed(void **state) {
     end(&h);
 }
 
+// --- notices: no work, nobody waits
+
+static void policy_says(struct house *h, const char *to) {
+    BUF_AUTO struct buf b = {.max = 4096};
+    struct message_notice m = {.to = slice_str(to), .subject = SLICE("held"), .text = SLICE("it is\n")};
+    assert_true(message_notice_pack(&b, &m));
+    assert_true(link_send1(h->policy, LINK_NOTICE, 0, buf_slice(&b)));
+}
+
+static void drive_notice(void *arg) {
+    struct house *h = arg;
+    h->policy = wire(h, ROLE_POLICY);
+    policy_says(h, (const char *)h->work.sender.p);
+    fiber_sleep(PATIENCE_MS);
+    assert_true(link_is_up(h->policy));
+    inject_stop(h->inject);
+    fiber_group_join(inject_fibers(h->inject));
+    fiber_group_cancel(&h->group);
+}
+
+// The queue is not there at first.
+static void queue_comes_late(void *arg) {
+    fiber_sleep(45 * MS_SECOND);
+    queue_lives(arg);
+}
+
+static void run_notice(struct house *h, void (*queue)(void *)) {
+    struct err e;
+    fiber_group_init(&h->group, h->loop, "test");
+    assert_true(fiber_spawn(&h->group, "queue", queue, h, &e) &&
+                fiber_spawn(&h->group, "lookup", lookup_lives, h, &e) &&
+                fiber_spawn(&h->group, "drive", drive_notice, h, &e));
+    loop_run(h->loop);
+    link_free(h->policy);
+}
+
+static void assert_notice(const struct house *h, const char *to, size_t recipients) {
+    struct slice content = buf_slice(&h->content);
+    assert_true(slice_search(content, slice_str(to)) < content.n);
+    assert_true(slice_ends(content, SLICE("\r\n\r\nit is\r\n")));
+    assert_int_equal(h->envelope.sender.n, 0);
+    assert_int_equal(h->envelope.flags, ENVELOPE_NOTICE);
+    assert_int_equal(h->envelope.recipients_n, recipients);
+}
+
+static void test_notice(void **state) {
+    static const struct {
+        const char *to, *field;
+        size_t recipients;
+    } rows[] = {{"sales@example.org", "To: <sales@example.org>\r\n", 2},
+                {"x@example.net", "To: <x@example.net>\r\n", 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct house h;
+        begin(&h, rows[i].to);
+        run_notice(&h, queue_lives);
+        assert_int_equal(h.submits, 1);
+        assert_notice(&h, rows[i].field, rows[i].recipients);
+        end(&h);
+    }
+}
+
+static void test_notice_outlasts_the_queue(void **state) {
+    struct house h;
+    begin(&h, "sales@example.org");
+    h.lookup_dies = true;
+    run_notice(&h, queue_comes_late);
+    assert_int_equal(h.submits, 1);
+    end(&h);
+    begin(&h, "sales@example.org");
+    h.refusals = 3;
+    run_notice(&h, queue_lives);
+    assert_int_equal(h.submits, 4);
+    end(&h);
+    begin(&h, "gone@example.org"); // tried for a day, but given up when it stops
+    run_notice(&h, queue_lives);
+    assert_int_equal(h.submits, 0);
+    end(&h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_a_stranger),
@@ -365,6 +449,8 @@ int main(void) {
         cmocka_unit_test(test_a_large_one_goes_in_pieces),
         cmocka_unit_test(test_the_queue_is_killed),
         cmocka_unit_test(test_lookup_is_killed),
+        cmocka_unit_test(test_notice),
+        cmocka_unit_test(test_notice_outlasts_the_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
