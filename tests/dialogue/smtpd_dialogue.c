@@ -20,6 +20,8 @@
 //     > auth away | auth locked | auth trouble | auth slow 5000 | auth works     (tests/dialogue/smtpd_auth_fake.h)
 //     > policy away | policy refuses TEXT | policy holds | policy works
 //     > owner away | owner nobody | owner works
+//     > signs example.org                 before the first C: or S:; messages from there are signed
+//     > signer away | signer unheard | signer works
 //     > user bob                          who authenticated for the message looked at; "nobody"
 //     > used 1                            how many messages policy has counted
 //     > lookup away | lookup slow 5000 | lookup loops | lookup works
@@ -41,6 +43,7 @@
 #include "base/num.h"
 #include "script.h"
 #include "smtpd_backend_fake.h"
+#include "smtpd_sign_fake.h"
 #include "svc/smtpd/smtpd_proxy.h"
 #include "svc/smtpd/smtpd_session.h"
 
@@ -82,6 +85,7 @@ struct scene {
     struct config *config;
     struct fake_backend backend;
     struct smtpd_shared shared;
+    struct fake_signer signer;
     struct smtpd_session session;
     struct metric metrics;
     struct fiber_group group;
@@ -435,6 +439,12 @@ static bool act_owner(struct scene *s, struct slice how) {
     return true;
 }
 
+static bool act_signer(struct scene *s, struct slice how) {
+    s->signer.away = slice_eq(how, SLICE("away"));
+    s->signer.unheard = slice_eq(how, SLICE("unheard"));
+    return true;
+}
+
 static bool expect_user(struct scene *s, struct slice want) {
     struct slice got = s->looked ? s->backend.kept[s->looked - 1].user : SLICE_EMPTY;
     if (slice_eq(want, SLICE("nobody")))
@@ -451,6 +461,8 @@ static bool act_users(struct scene *s, struct slice verb, struct slice rest, boo
         return act_policy(s, rest);
     if (slice_eq(verb, SLICE("owner")))
         return act_owner(s, rest);
+    if (slice_eq(verb, SLICE("signer")))
+        return act_signer(s, rest);
     if (slice_eq(verb, SLICE("user")))
         return expect_user(s, rest);
     if (slice_eq(verb, SLICE("used")) && num_u64(rest, 1000, &n))
@@ -477,6 +489,8 @@ static bool act_before(struct scene *s, struct slice verb, struct slice rest, bo
         s->proxied = true;
     } else if (slice_eq(verb, SLICE("subject"))) {
         s->subject = rest;
+    } else if (slice_eq(verb, SLICE("signs"))) {
+        fake_signer_begin(&s->signer, rest, &s->shared);
     } else if (slice_eq(verb, SLICE("uncut"))) {
         s->uncut = true;
     } else if (slice_eq(verb, SLICE("no"))) {
