@@ -1,6 +1,6 @@
 // fuzz_smtpd: a whole session over memory. The first bytes choose the configuration, how the input is cut, and how the
-// queue behaves. Whatever comes, the session ends with its input, no slot stays open, and the queue has got as many
-// messages as the client was told of.
+// queue and auth behave. Whatever comes, the session ends with its input, no slot stays open, and the queue has got as
+// many messages as the client was told of.
 #include "../dialogue/smtpd_backend_fake.h"
 #include "fuzz.h"
 #include "svc/smtpd/smtpd_session.h"
@@ -18,12 +18,20 @@ struct scene {
     bool over;
 };
 
+#define SUBMISSION                                                                                                     \
+    "listen submission 203.0.113.1:465 tls implicit\ntls certificate \"/c.pem\" key \"/k.pem\"\nauth file \"/u\"\n"
+
+// The first are port 25's.
 static const char *const configs[] = {
     "",
     "content line-ends repair\n",
     "limit { message-size 64K; header-size 4K; recipients 100; errors 1000; hops 5; command-line 512 }\n",
     "relay from 192.0.2.0/24\nlimit { errors 1000 }\n",
+    "xclient from 192.0.2.1\nlimit { errors 1000 }\n",
+    SUBMISSION "limit { errors 1000 }\n",
+    SUBMISSION "limit { message-size 64K; header-size 4K; errors 1000; command-line 512 }\nxclient from 192.0.2.1\n",
 };
+enum { FIRST_SUBMISSION = 5 };
 
 static struct config *config_of(unsigned which) {
     static struct config *made[sizeof configs / sizeof *configs];
@@ -104,6 +112,9 @@ static void set_up(struct fake_backend *b, unsigned how) {
     b->disk_full = how == 2;
     b->pieces_left = how == 3 ? 1 : -1;
     b->expand_fails = how == 4;
+    b->auth.away = how == 5;
+    b->auth.trouble = how == 6;
+    b->owns_away = how == 7;
     b->forgets = true;
 }
 
@@ -117,6 +128,7 @@ static void play(struct scene *s, struct smtpd_shared *shared) {
     transport_pair(PIPE, &s->client, &server);
     FUZZ_CHECK(netaddr_parse_ip(SLICE("192.0.2.1"), &from));
     smtpd_session_init(&s->session, shared, server, &from, 42);
+    s->session.tls = shared->role == ROLE_SUBMISSION; // as after the handshake
     FUZZ_CHECK(fiber_spawn(&group, "session", serve, s, &e) && fiber_spawn(&group, "client", speak, s, &e));
     loop_run(loop);
     loop_free(loop);
@@ -127,8 +139,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct fake_backend backend;
     static struct metric metrics;
     struct slice in = slice_of(data, size);
-    struct config *config = config_of(fuzz_choose(&in, sizeof configs / sizeof *configs));
-    struct smtpd_shared shared = {.config = config, .backend = &backend.backend, .metrics = &metrics, .role = ROLE_SMTPD};
+    unsigned which = fuzz_choose(&in, sizeof configs / sizeof *configs);
+    struct config *config = config_of(which);
+    struct smtpd_shared shared = {.config = config,
+                                  .backend = &backend.backend,
+                                  .metrics = &metrics,
+                                  .role = which < FIRST_SUBMISSION ? ROLE_SMTPD : ROLE_SUBMISSION};
     struct scene s = {.heard = {.max = 1 << 26}};
     fake_backend_init(&backend, config);
     s.step = steps[fuzz_choose(&in, 4)];
@@ -137,7 +153,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     play(&s, &shared);
     check_replies(buf_slice(&s.heard));
     FUZZ_CHECK(backend.kept_n == count(buf_slice(&s.heard), SLICE("250 2.0.0 queued as ")));
-    FUZZ_CHECK(backend.slots == 0);
+    FUZZ_CHECK(backend.slots == 0 && backend.auth.open == 0);
+    bool named = backend.auth.begun || config->xclient_from_n; // who sends is known
+    FUZZ_CHECK(which < FIRST_SUBMISSION || backend.kept_n == 0 || named);
+    FUZZ_CHECK(which < FIRST_SUBMISSION || backend.kept_n <= backend.used);
     buf_done(&s.heard);
     fake_backend_done(&backend);
     return 0;
