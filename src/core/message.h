@@ -180,7 +180,7 @@ bool message_owns_reply_unpack(struct slice payload, enum message_ownership *out
 // --- control -> queue ------------------------------------------------------------------------------------------------
 //
 // QUEUE_LIST {after id, limit} -> QUEUE_REPLY {entries}; QUEUE_SHOW {id} -> one entry with all recipients and the
-// header section; QUEUE_RETRY / QUEUE_DELETE {id, or 0 for all; or a destination} -> {count}
+// header section; QUEUE_RETRY / QUEUE_DELETE {id, or 0 for all; or a destination; or a user} -> {count}
 
 struct message_queue_query {
     uint64_t queue_id;       // LIST: begin after this one. SHOW, RETRY, DELETE: this one, 0 is all

@@ -46,6 +46,8 @@ static void describe_recipient(const struct queue_message *m, size_t i, const st
                                             .next_attempt = g->next,
                                             .reason = reason_text(r->reason, arena),
                                             .destination = d ? d->name : SLICE_EMPTY};
+    if (queue_message_holds(m, g))
+        out->reason = SLICE("held by the guard: see posthouse guard list");
     if (r->state == LOG_RECIPIENT_DONE)
         out->state = MESSAGE_RECIPIENT_DONE;
     else if (r->state == LOG_RECIPIENT_FAILED)
@@ -133,7 +135,7 @@ static bool *matches(struct queue_message *m, struct slice domain) {
 }
 
 static void release_group(struct queue_service *q, struct queue_group *g) {
-    if (g->state == MESSAGE_RECIPIENT_HELD) {
+    if (g->state == MESSAGE_RECIPIENT_HELD && g->destination->target == QUEUE_TARGET_HOLD) {
         struct queue_destination *held = g->destination;
         queue_schedule_assign(g, queue_schedule_released(&q->schedule, held));
         queue_schedule_drop_unused(&q->schedule, held);
@@ -148,16 +150,35 @@ static bool is_waiting(const struct queue_group *g) {
                               (g->state == MESSAGE_RECIPIENT_READY && g->destination->blocked));
 }
 
-static bool retry(struct queue_service *q, struct queue_message *m, const bool *meant) {
-    bool any = false;
+// What the guard held is let go for good: a restart must not hold it again.
+static bool let_go(struct queue_service *q, struct queue_message *m, const bool *meant) {
+    uint32_t *indices = mem_new(m->recipients_n, sizeof *indices);
+    size_t n = 0;
     for (size_t i = 0; i < m->recipients_n; i++) {
         struct queue_group *g = &m->groups[m->recipients[i].group];
-        if (!meant[i] || m->recipients[i].state != LOG_RECIPIENT_OPEN || !is_waiting(g))
+        if (meant[i] && m->recipients[i].state == LOG_RECIPIENT_OPEN && queue_message_holds(m, g))
+            indices[n++] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < n; i++)
+        queue_message_let_go(q, &m->groups[m->recipients[indices[i]].group]);
+    if (n > 0)
+        queue_settle(q, m, indices, n);
+    free(indices);
+    return n > 0;
+}
+
+// `held`: only what the guard held, and no further than a route of `hold`.
+static bool retry(struct queue_service *q, struct queue_message *m, const bool *meant, bool held) {
+    bool any = let_go(q, m, meant);
+    for (size_t i = 0; i < m->recipients_n; i++) {
+        struct queue_group *g = &m->groups[m->recipients[i].group];
+        if (!meant[i] || m->recipients[i].state != LOG_RECIPIENT_OPEN || !is_waiting(g) ||
+            (held && g->destination->target == QUEUE_TARGET_HOLD))
             continue;
         release_group(q, g);
         any = true;
     }
-    if (m->notify && is_waiting(m->notify)) {
+    if (!held && m->notify && is_waiting(m->notify)) {
         release_group(q, m->notify);
         any = true;
     }
@@ -197,9 +218,25 @@ static bool delete (struct queue_service *q, struct queue_message *m, const bool
     return n > 0;
 }
 
-static bool act_on(struct queue_service *q, enum link_type type, struct queue_message *m, struct slice domain) {
-    bool *meant = matches(m, domain);
-    bool done = type == LINK_QUEUE_RETRY ? retry(q, m, meant) : delete (q, m, meant);
+// Which recipients of a user's message the guard holds; NULL when it is another one's, or none.
+static bool *held_of(struct queue_message *m, struct slice user) {
+    ARENA_AUTO struct arena arena = {.max = QUEUE_ARENA_MAX};
+    struct message_submit submit;
+    struct err e;
+    if (!(m->flags & ENVELOPE_HOLD) || !queue_message_envelope(m, &arena, &submit, &e) ||
+        !slice_eq(submit.envelope.user, user))
+        return NULL;
+    bool *meant = mem_new(m->recipients_n, sizeof *meant);
+    for (size_t i = 0; i < m->recipients_n; i++)
+        meant[i] = queue_message_holds(m, &m->groups[m->recipients[i].group]);
+    return meant;
+}
+
+static bool act_on(struct queue_service *q, enum link_type type, struct queue_message *m,
+                   const struct message_queue_query *query) {
+    bool held = query->user.n > 0;
+    bool *meant = held ? held_of(m, query->user) : matches(m, query->destination);
+    bool done = meant && (type == LINK_QUEUE_RETRY ? retry(q, m, meant, held) : delete (q, m, meant));
     free(meant);
     return done;
 }
@@ -209,14 +246,13 @@ static void act(struct queue_peer *p, const struct link_frame *f, const struct m
     struct message_queue_reply r = {0};
     struct queue_message *one = queue_index_find(&q->index, query->queue_id);
     if (one)
-        r.count = act_on(q, f->type, one, query->destination);
+        r.count = act_on(q, f->type, one, query);
     LIST_EACH(at, &q->index.all) {
         if (query->queue_id)
             break;
-        r.count += act_on(q, f->type, LIST_ENTRY(at, struct queue_message, entry), query->destination);
+        r.count += act_on(q, f->type, LIST_ENTRY(at, struct queue_message, entry), query);
     }
-    if (f->type == LINK_QUEUE_DELETE)
-        queue_commit_now(q); // said when it is so
+    queue_commit_now(q); // said when it is so
     queue_outcome_set_timer(q);
     queue_pump_soon(q);
     answer(p, f->id, &r);

@@ -152,6 +152,10 @@ struct queue_message *queue_message_make(struct queue_service *q, const struct m
                                          uint64_t size, const struct queue_place *place);
 void queue_message_apply(struct queue_service *q, struct queue_message *m, const struct log_recipient *r, size_t n);
 void queue_message_schedule(struct queue_service *q, struct queue_message *m);
+// Whether the group is kept for ENVELOPE_HOLD, and not released since. queue_message_let_go makes it so; that it was is
+// kept as its `next`, so that it has to be settled.
+bool queue_message_holds(const struct queue_message *m, const struct queue_group *g);
+void queue_message_let_go(struct queue_service *q, struct queue_group *g);
 
 // As it was submitted, but for content in a file; read into `b` when it is not in memory, its checksum looked at.
 bool queue_message_load(struct queue_message *m, struct buf *b, struct arena *arena, struct message_submit *out,

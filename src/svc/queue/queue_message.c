@@ -107,10 +107,16 @@ static struct mono expiry(const struct queue_service *q, const struct queue_mess
     return mono_of(q, wall_add_ms(m->arrived, q->config->queue.expire));
 }
 
+bool queue_message_holds(const struct queue_message *m, const struct queue_group *g) {
+    return (m->flags & ENVELOPE_HOLD) && g != m->notify && g->attempts == 0 && g->next.ms == 0;
+}
+
+void queue_message_let_go(struct queue_service *q, struct queue_group *g) { g->next = world_wall(q->world); }
+
 static void schedule_group(struct queue_service *q, struct queue_group *g) {
     if (g->open == 0)
         queue_schedule_forget(&q->schedule, g);
-    else if (g->destination->target == QUEUE_TARGET_HOLD)
+    else if (g->destination->target == QUEUE_TARGET_HOLD || queue_message_holds(g->message, g))
         queue_schedule_set_state(&q->schedule, g, MESSAGE_RECIPIENT_HELD);
     else if (g->next.ms > world_wall(q->world).ms)
         queue_schedule_defer(&q->schedule, g, g->next, mono_of(q, g->next));

@@ -277,6 +277,76 @@ static FIBER_FN void script_compaction(struct play *p) {
     CHECK_EQ(play_messages(p), 1);
 }
 
+// --- what the guard holds
+
+static FIBER_FN uint64_t ask_of_user(struct play *p, enum link_type type, const char *user) {
+    BUF_AUTO struct buf b = {.max = 4096};
+    struct message_queue_reply r;
+    struct link_frame f;
+    message_queue_query_pack(&b, &(struct message_queue_query){.user = slice_str(user)});
+    CHECK(link_send1(p->control, type, 1, buf_slice(&b)));
+    CHECK(play_hear(p, p->control, 1000, &f) && message_queue_reply_unpack(f.payload, &p->answers, &r));
+    return r.count;
+}
+
+static FIBER_FN void send_held(struct play *p, uint64_t id, const char *user, const char *recipient) {
+    BUF_AUTO struct buf b = {.max = 65536};
+    struct envelope_recipient to[] = {{.address = slice_str(recipient)}, {.address = SLICE("x@held.example")}};
+    struct message_submit m = {.queue_id = id};
+    m.envelope = (struct envelope){.flags = ENVELOPE_HOLD,
+                                   .sender = SLICE("a@example.org"),
+                                   .user = slice_str(user),
+                                   .arrived = {1700000000000},
+                                   .recipients = to,
+                                   .recipients_n = 2};
+    CHECK(message_submit_pack_head(&b, &m) && buf_add_str(&b, play_small));
+    CHECK(link_send1(p->smtpd, LINK_SUBMIT, id, buf_slice(&b)));
+    CHECK(play_hear_reply(p, id).ok);
+}
+
+static FIBER_FN enum message_recipient_state state_of(struct play *p, uint64_t id, size_t recipient) {
+    struct message_queue_reply r = play_ask(p, LINK_QUEUE_SHOW, id, "");
+    CHECK_EQ(r.entries_n, 1);
+    return r.entries[0].recipients[recipient].state;
+}
+
+static FIBER_FN void script_guard(struct play *p) {
+    send_held(p, 1, "ann", "alice@example.org");
+    send_held(p, 2, "bob", "alice@example.org");
+    send_held(p, 3, "ann", "alice@example.org");
+    CHECK(!play_hear_work(p, p->deliver, 1000));
+    CHECK_EQ(state_of(p, 1, 0), MESSAGE_RECIPIENT_HELD);
+    play_crash(p); // and it stays so
+    CHECK(!play_hear_work(p, p->deliver, 1000));
+    CHECK_EQ(state_of(p, 2, 0), MESSAGE_RECIPIENT_HELD);
+    CHECK_EQ(ask_of_user(p, LINK_QUEUE_RETRY, "carol"), 0);
+    CHECK_EQ(ask_of_user(p, LINK_QUEUE_RETRY, "ann"), 2);
+    CHECK_EQ(ask_of_user(p, LINK_QUEUE_RETRY, "ann"), 0);
+    play_crash(p); // before it was tried: released for good
+    CHECK(play_hear_work(p, p->deliver, 100));
+    CHECK_EQ(p->work.queue_id, 1);
+    CHECK_EQ(p->work.attempt, 1);
+    play_delivered(p, p->deliver);
+    CHECK(play_hear_work(p, p->deliver, 100));
+    CHECK_EQ(p->work.queue_id, 3);
+    play_delivered(p, p->deliver);
+    CHECK_EQ(state_of(p, 1, 1), MESSAGE_RECIPIENT_HELD); // by its route
+    CHECK_EQ(state_of(p, 2, 0), MESSAGE_RECIPIENT_HELD);
+    CHECK_EQ(ask_of_user(p, LINK_QUEUE_DELETE, "ann"), 0); // nothing that the guard holds
+    CHECK_EQ(play_ask(p, LINK_QUEUE_RETRY, 2, "example.org").count, 1);
+    CHECK(play_hear_work(p, p->deliver, 100));
+    CHECK_EQ(p->work.queue_id, 2);
+    play_send_outcome(p, p->deliver, MESSAGE_DEFERRED, MESSAGE_SITE_WORKED);
+    fiber_sleep(100);
+    CHECK_EQ(state_of(p, 2, 0), MESSAGE_RECIPIENT_DEFERRED);
+    CHECK_EQ(state_of(p, 2, 1), MESSAGE_RECIPIENT_HELD);
+    CHECK_EQ(ask_of_user(p, LINK_QUEUE_DELETE, "bob"), 1); // what is still the guard's of it
+    send_held(p, 4, "bob", "alice@example.org");
+    CHECK_EQ(ask_of_user(p, LINK_QUEUE_DELETE, "bob"), 1);
+    play_crash(p);
+    CHECK_EQ(play_ask(p, LINK_QUEUE_SHOW, 4, "").entries_n, 0);
+}
+
 #define PLAY(name)                                                                                                     \
     static void test_##name(void **state) { play(script_##name); }
 
@@ -290,13 +360,14 @@ PLAY(large)
 PLAY(large_front)
 PLAY(large_given_up)
 PLAY(compaction)
+PLAY(guard)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_delivered), cmocka_unit_test(test_groups),         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_full_disk), cmocka_unit_test(test_failed_sync),    cmocka_unit_test(test_failed_outcome),
         cmocka_unit_test(test_large),     cmocka_unit_test(test_large_given_up), cmocka_unit_test(test_compaction),
-        cmocka_unit_test(test_large_front),
+        cmocka_unit_test(test_large_front), cmocka_unit_test(test_guard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
