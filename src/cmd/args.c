@@ -10,7 +10,8 @@ bool args_parse(int argc, char **argv, struct args *out) {
         {"config", required_argument, NULL, 'c'}, {"control", required_argument, NULL, 'C'},
         {"domain", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},         {"all", no_argument, NULL, 'a'},
-        {"effective", no_argument, NULL, 'e'},    {NULL, 0, NULL, 0},
+        {"effective", no_argument, NULL, 'e'},    {"app", required_argument, NULL, 'A'},
+        {"generate", no_argument, NULL, 'g'},     {NULL, 0, NULL, 0},
     };
     struct args a = {.program = "posthouse", .config = ARGS_CONFIG};
     int option;
@@ -38,6 +39,12 @@ bool args_parse(int argc, char **argv, struct args *out) {
             break;
         case 'e':
             a.effective = true;
+            break;
+        case 'A':
+            a.app = optarg;
+            break;
+        case 'g':
+            a.generate = true;
             break;
         default:
             fprintf(stderr, "%s: an unknown option, or one without its value: %s; see: %s --help\n", a.program,

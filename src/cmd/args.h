@@ -10,6 +10,8 @@ struct args {
     const char *config;  // -c FILE
     const char *control; // --control PATH: where the server listens, without reading a configuration
     const char *domain;  // --domain D
+    const char *app;     // --app NAME: of a user's secret
+    bool generate;       // --generate
     bool json, help, all, effective;
     const char **words; // what is no option; NULL-terminated
     int words_n;

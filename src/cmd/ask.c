@@ -52,15 +52,31 @@ static int no_server(const struct args *a, const struct sockaddr_un *at, int sys
     return sys == EACCES || sys == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
 }
 
+static int connect_to(const struct sockaddr_un *at) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)(const void *)at, sizeof *at) == 0)
+        return fd;
+    int sys = errno;
+    close(fd);
+    errno = sys;
+    return -1;
+}
+
+bool ask_running(const struct args *a) {
+    struct sockaddr_un at;
+    int exit_code, fd = socket_path(a, &at, &exit_code) ? connect_to(&at) : -1;
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static FILE *open_server(const struct args *a, int *exit_code) {
     struct sockaddr_un at;
     if (!socket_path(a, &at, exit_code))
         return NULL;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at) < 0) {
+    int fd = connect_to(&at);
+    if (fd < 0) {
         *exit_code = no_server(a, &at, errno);
-        if (fd >= 0)
-            close(fd);
         return NULL;
     }
     struct timeval limit = {.tv_sec = ANSWER_SECONDS};

@@ -11,5 +11,8 @@
 int ask_server(const struct args *a, const char *request, void (*each)(void *arg, char *line, size_t n), void *arg,
                char **last);
 
+// Whether a server answers there, and to us; says nothing.
+bool ask_running(const struct args *a);
+
 // Waits until the server that answered has gone, at most half a minute; false when it is still there.
 bool ask_wait_gone(const struct args *a);

@@ -8,6 +8,7 @@ int cmd_check(const struct args *a);
 int cmd_config(const struct args *a);
 int cmd_status(const struct args *a);
 int cmd_queue(const struct args *a); // words[0]: list, show, retry, delete
+int cmd_user(const struct args *a);  // words[0]: add, passwd, delete, list, test
 int cmd_stop(const struct args *a);
 int cmd_reload(const struct args *a);
 int cmd_version(const struct args *a);

@@ -42,6 +42,21 @@ static const struct command {
      "\n"
      "  posthouse queue list\n"
      "  posthouse queue retry --domain example.com\n"},
+    {"user", cmd_user, "users of the password file, and their app passwords",
+     "usage: posthouse user add USER [--app NAME] [--generate] [-c FILE] [--json]\n"
+     "       posthouse user passwd USER [--app NAME] [--generate] [-c FILE] [--json]\n"
+     "       posthouse user delete USER [--app NAME] [-c FILE] [--json]\n"
+     "       posthouse user list [USER] [-c FILE] [--json]\n"
+     "       posthouse user test USER [--app NAME] [-c FILE] [--json]\n"
+     "\n"
+     "Works on the file of the first `auth file` directive; a running server sees the change within a second. The\n"
+     "password is asked for, or read as a line of standard input where that is no terminal; --generate makes one and\n"
+     "prints it, once. --app NAME is about an app password: a further one of the same user, with a name. delete\n"
+     "without it removes the user. test exits with 77 when the password is wrong. list shows when each was last used,\n"
+     "if the server is running.\n"
+     "\n"
+     "  posthouse user add ann@example.org\n"
+     "  posthouse user add ann@example.org --app phone --generate\n"},
     {"stop", cmd_stop, "stop a running server",
      "usage: posthouse stop [-c FILE] [--json]\n"
      "\n"
@@ -104,6 +119,8 @@ static int too_many(const struct args *a) {
     return EX_USAGE;
 }
 
+static bool takes_words(const struct command *c) { return c->run == cmd_queue || c->run == cmd_user; }
+
 static int dispatch(struct args *a) {
     const struct command *c = a->words_n ? find(a->words[0]) : NULL;
     if (!a->words_n) {
@@ -116,7 +133,7 @@ static int dispatch(struct args *a) {
         fputs(c->help, stdout);
         return EX_OK;
     }
-    if (c->run != cmd_queue && a->words_n > 1)
+    if (!takes_words(c) && a->words_n > 1)
         return too_many(a);
     struct args rest = *a; // without the command's own word
     rest.words++;
