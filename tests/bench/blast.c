@@ -35,7 +35,9 @@ static void usage(int code) {
           "  --sources N         come from 127.0.1.1, 127.0.1.2, ...\n"
           "  --opening N         connections that wait for their greeting at once (100)\n"
           "  --pipelining        MAIL, RCPT and DATA in one go (RFC 2920)\n"
-          "  --starttls          no certificate is checked\n"
+          "  --starttls, --tls   TLS by STARTTLS, or from the first byte; no certificate is checked\n"
+          "  --resume            TLS sessions are resumed; without it every handshake is a full one\n"
+          "  --auth USER:SECRET  AUTH PLAIN\n"
           "  --crowd S           open all connections, say EHLO, say how it went, hold them for S seconds\n"
           "  --give-up S         end everything after S seconds (120)\n"
           "  --json\n"
@@ -74,6 +76,9 @@ enum option_code {
     O_OPENING,
     O_PIPELINING,
     O_STARTTLS,
+    O_TLS,
+    O_RESUME,
+    O_AUTH,
     O_CROWD,
     O_GIVE_UP,
     O_JSON,
@@ -94,6 +99,9 @@ static const struct option OPTIONS[] = {{"host", required_argument, NULL, O_HOST
                                         {"opening", required_argument, NULL, O_OPENING},
                                         {"pipelining", no_argument, NULL, O_PIPELINING},
                                         {"starttls", no_argument, NULL, O_STARTTLS},
+                                        {"tls", no_argument, NULL, O_TLS},
+                                        {"resume", no_argument, NULL, O_RESUME},
+                                        {"auth", required_argument, NULL, O_AUTH},
                                         {"crowd", required_argument, NULL, O_CROWD},
                                         {"give-up", required_argument, NULL, O_GIVE_UP},
                                         {"json", no_argument, NULL, O_JSON},
@@ -105,6 +113,15 @@ struct arguments {
     uint16_t port;
     struct blast_job job;
 };
+
+static void take_user(struct blast_job *j, char *text) {
+    char *colon = strchr(text, ':');
+    if (!colon)
+        error(64, 0, "USER:SECRET was expected");
+    *colon = '\0';
+    j->user = text;
+    j->password = colon + 1;
+}
 
 static void take_option(struct arguments *a, int code) {
     struct blast_job *j = &a->job;
@@ -151,6 +168,15 @@ static void take_option(struct arguments *a, int code) {
     case O_STARTTLS:
         j->starttls = true;
         break;
+    case O_TLS:
+        j->tls = true;
+        break;
+    case O_RESUME:
+        j->resume = true;
+        break;
+    case O_AUTH:
+        take_user(j, optarg);
+        break;
     case O_CROWD:
         j->crowd = seconds(optarg);
         break;
@@ -185,12 +211,15 @@ static struct blast_job parse_arguments(int argc, char **argv) {
     return a.job;
 }
 
-static SSL_CTX *new_tls(void) {
+static SSL_CTX *new_tls(bool resume) {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     if (!ctx)
         error(1, 0, "OpenSSL can't be started");
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); // every handshake is a full one
+    SSL_CTX_set_session_cache_mode(ctx,
+                                   resume ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);
+    if (resume)
+        SSL_CTX_sess_set_new_cb(ctx, session_keep_ticket);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return ctx;
 }
@@ -236,20 +265,22 @@ static double cpu_seconds(void) {
 
 static const char JSON_REPORT[] =
     "{\"done\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"temporary\": %" PRIu64 ", \"connections\": %" PRIu64
-    ", \"connect_failed\": %" PRIu64 ", \"handshakes\": %" PRIu64 ", \"seconds\": %.6f, \"rate\": %.1f"
+    ", \"connect_failed\": %" PRIu64 ", \"handshakes\": %" PRIu64 ", \"resumed\": %" PRIu64
+    ", \"seconds\": %.6f, \"rate\": %.1f"
     ", \"p50_us\": %" PRIu64 ", \"p90_us\": %" PRIu64 ", \"p99_us\": %" PRIu64 ", \"p999_us\": %" PRIu64
     ", \"max_us\": %" PRIu64 ", \"cpu\": %.3f, \"start_ns\": %" PRId64 ", \"last_ns\": %" PRId64 "}\n";
 static const char TEXT_REPORT[] =
     "done %" PRIu64 "  failed %" PRIu64 " (temporary %" PRIu64 ")  connections %" PRIu64 " (failed %" PRIu64
-    ")  handshakes %" PRIu64 "\n%.2f s  %.1f/s\nlatency us: p50 %" PRIu64 "  p90 %" PRIu64 "  p99 %" PRIu64
-    "  p99.9 %" PRIu64 "  max %" PRIu64 "\ngenerator's CPU %.2f s; from %" PRId64 " to %" PRId64 " ns\n";
+    ")  handshakes %" PRIu64 ", %" PRIu64 " resumed\n%.2f s  %.1f/s\nlatency us: p50 %" PRIu64 "  p90 %" PRIu64
+    "  p99 %" PRIu64 "  p99.9 %" PRIu64 "  max %" PRIu64 "\ngenerator's CPU %.2f s; from %" PRId64 " to %" PRId64
+    " ns\n";
 
 static void report(const struct blast *b, int64_t start_ns) {
     double took = b->last_ns ? (double)(b->last_ns - start_ns) / 1e9 : since(start_ns);
     printf(b->job.json ? JSON_REPORT : TEXT_REPORT, b->done, b->failed, b->temporary, b->connections, b->connect_failed,
-           b->handshakes, took, (double)b->done / took, hist_at(&b->latency, 0.5), hist_at(&b->latency, 0.9),
-           hist_at(&b->latency, 0.99), hist_at(&b->latency, 0.999), b->latency.max, cpu_seconds(), start_ns,
-           b->last_ns);
+           b->handshakes, b->resumed, took, (double)b->done / took, hist_at(&b->latency, 0.5),
+           hist_at(&b->latency, 0.9), hist_at(&b->latency, 0.99), hist_at(&b->latency, 0.999), b->latency.max,
+           cpu_seconds(), start_ns, b->last_ns);
     fflush(stdout);
     if (b->last_error[0])
         fprintf(stderr, "blast: last failure %s\n", b->last_error);
@@ -270,7 +301,7 @@ int main(int argc, char **argv) {
     tcp_raise_files();
     b.sessions = mem_new(b.job.connections, sizeof *b.sessions);
     b.epoll = epoll_create1(EPOLL_CLOEXEC);
-    b.tls = b.job.starttls ? new_tls() : NULL;
+    b.tls = b.job.starttls || b.job.tls ? new_tls(b.job.resume) : NULL;
     blast_write_texts(&b);
     uint64_t wanted = b.job.crowd > 0 ? b.job.connections : b.job.messages;
     int64_t start_ns = tcp_now_ns();

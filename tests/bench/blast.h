@@ -23,7 +23,10 @@ struct blast_job {
     double crowd;     // idle crowd: hold all connections open for so long after EHLO
     double give_up;   // seconds after which all is ended
     bool pipelining, starttls, json;
+    bool tls;    // from the first byte
+    bool resume; // each place goes on with the TLS session of the connection before
     const char *from, *recipient;
+    const char *user, *password; // NULL: no AUTH
 };
 
 enum session_state {
@@ -33,6 +36,7 @@ enum session_state {
     SESSION_EHLO,
     SESSION_STARTTLS,
     SESSION_HANDSHAKE,
+    SESSION_AUTH,
     SESSION_MAIL, // this and the next three: a reply to that command is awaited
     SESSION_RCPT,
     SESSION_DATA,
@@ -46,8 +50,11 @@ struct session {
     enum session_state state;
     uint32_t events; // that epoll watches
     unsigned recipients_answered;
-    bool reopen; // waits for a free place among those that are opening
-    SSL *tls;    // NULL before STARTTLS
+    bool opening;        // counts in blast.opening: not greeted yet
+    bool reopen;         // waits for a free place among those that are opening
+    bool known;          // has authenticated
+    SSL *tls;            // NULL before STARTTLS
+    SSL_SESSION *ticket; // of the connection before; NULL: none
     uint64_t messages;
     int64_t opened_ns, begun_ns;
     struct slice out; // still to be sent; the bytes are the job's
@@ -64,20 +71,21 @@ struct blast {
     uint64_t active, opening;
 
     // The same for every message, so written once: what is sent costs the generator next to nothing.
-    struct slice mail, rcpt[BLAST_RECIPIENTS_MAX], transaction, content;
+    struct slice auth, mail, rcpt[BLAST_RECIPIENTS_MAX], transaction, content;
 
-    uint64_t begun, done, failed, temporary, connections, connect_failed, handshakes;
+    uint64_t begun, done, failed, temporary, connections, connect_failed, handshakes, resumed;
     int64_t last_ns; // when the last message was acknowledged
     struct hist latency;
     char last_error[256];
 };
 
-// blast_text.c: fills mail, rcpt, transaction and content.
+// blast_text.c: fills auth, mail, rcpt, transaction and content.
 void blast_write_texts(struct blast *b);
 
 // blast_session.c
 void session_open(struct blast *b, struct session *s);
 void session_event(struct blast *b, struct session *s, uint32_t events);
+int session_keep_ticket(SSL *tls, SSL_SESSION *ticket); // a callback of OpenSSL
 
 static inline bool blast_more(const struct blast *b) {
     return b->job.crowd == 0 && b->begun < b->job.messages && b->failed < BLAST_FAILURES_MAX;

@@ -2,8 +2,8 @@
 //
 //     state     the reply to  then                                  with pipelining
 //     GREETING                EHLO
-//     EHLO      EHLO          MAIL (STARTTLS first where asked;     MAIL, all RCPT and DATA in one segment
-//                             an idle crowd rests here)
+//     EHLO      EHLO          MAIL (STARTTLS, then AUTH first       MAIL, all RCPT and DATA in one segment
+//                             where asked; an idle crowd rests here)
 //     MAIL      MAIL          the first RCPT                        nothing
 //     RCPT      RCPT          the next RCPT, or DATA                nothing
 //     DATA      DATA          the content
@@ -39,7 +39,7 @@ static void note(struct blast *b, const struct session *s, struct slice what) {
 
 void session_open(struct blast *b, struct session *s) {
     uint32_t source = b->job.sources ? SOURCE_FIRST + (uint32_t)(b->connections % b->job.sources) : 0;
-    *s = (struct session){.fd = -1, .opened_ns = tcp_now_ns()};
+    *s = (struct session){.fd = -1, .opened_ns = tcp_now_ns(), .ticket = s->ticket};
     s->fd = tcp_connect(&b->job.to, source);
     b->connections++;
     if (s->fd < 0) {
@@ -49,14 +49,21 @@ void session_open(struct blast *b, struct session *s) {
         return;
     }
     s->state = SESSION_CONNECTING;
+    s->opening = true;
     b->active++;
     b->opening++;
     watch(b, s, EPOLLIN | EPOLLOUT);
 }
 
+static void opened(struct blast *b, struct session *s) {
+    b->opening -= s->opening;
+    s->opening = false;
+}
+
 static void session_close(struct blast *b, struct session *s) {
-    if (s->state <= SESSION_GREETING)
-        b->opening--;
+    opened(b, s);
+    if (s->tls) // without this OpenSSL thinks that its session went wrong, and would not resume it
+        SSL_set_shutdown(s->tls, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(s->tls);
     s->tls = NULL;
     close(s->fd);
@@ -132,6 +139,8 @@ static enum step after_content(struct blast *b, struct session *s) {
 static enum step after_ehlo(struct blast *b, struct session *s) {
     if (b->job.starttls && !s->tls)
         return say(b, s, SESSION_STARTTLS, SLICE("STARTTLS\r\n"));
+    if (b->auth.n && !s->known)
+        return say(b, s, SESSION_AUTH, b->auth);
     if (b->job.crowd == 0)
         return begin_message(b, s);
     s->state = SESSION_IDLE;
@@ -145,7 +154,12 @@ static enum step handshake(struct blast *b, struct session *s) {
     int n = SSL_do_handshake(s->tls);
     if (n == 1) {
         b->handshakes++;
-        return say(b, s, SESSION_EHLO, SLICE("EHLO blast.example.com\r\n"));
+        b->resumed += (uint64_t)SSL_session_reused(s->tls);
+        if (!b->job.tls)
+            return say(b, s, SESSION_EHLO, SLICE("EHLO blast.example.com\r\n"));
+        s->state = SESSION_GREETING;
+        watch(b, s, EPOLLIN);
+        return STEP_ON;
     }
     return tls_result(s->tls, n) == 0 ? STEP_ON : STEP_LOST;
 }
@@ -156,18 +170,31 @@ static enum step begin_tls(struct blast *b, struct session *s) {
     if (!s->tls || SSL_set_fd(s->tls, s->fd) != 1)
         return STEP_LOST;
     SSL_set_connect_state(s->tls);
+    SSL_set_app_data(s->tls, s);
+    if (s->ticket && SSL_set_session(s->tls, s->ticket) != 1)
+        return STEP_LOST;
     return handshake(b, s);
+}
+
+int session_keep_ticket(SSL *tls, SSL_SESSION *ticket) {
+    struct session *s = SSL_get_app_data(tls);
+    SSL_SESSION_free(s->ticket);
+    s->ticket = ticket;
+    return 1; // it is ours now
 }
 
 static enum step on_reply(struct blast *b, struct session *s) {
     switch (s->state) {
     case SESSION_GREETING:
-        b->opening--;
+        opened(b, s);
         return say(b, s, SESSION_EHLO, SLICE("EHLO blast.example.com\r\n"));
     case SESSION_EHLO:
         return after_ehlo(b, s);
     case SESSION_STARTTLS:
         return begin_tls(b, s);
+    case SESSION_AUTH:
+        s->known = true;
+        return after_ehlo(b, s);
     case SESSION_MAIL:
         s->state = SESSION_RCPT;
         return b->job.pipelining ? STEP_ON : say(b, s, SESSION_RCPT, b->rcpt[0]);
@@ -237,6 +264,8 @@ static enum step connected(struct blast *b, struct session *s) {
         errno = why;
         return STEP_LOST;
     }
+    if (b->job.tls)
+        return begin_tls(b, s);
     s->state = SESSION_GREETING;
     watch(b, s, EPOLLIN);
     return STEP_ON;
@@ -255,7 +284,7 @@ static enum step on_event(struct blast *b, struct session *s, uint32_t events) {
 }
 
 static void count_lost(struct blast *b, struct session *s) {
-    if (s->state <= SESSION_GREETING) {
+    if (s->opening) {
         b->connect_failed++;
         return;
     }

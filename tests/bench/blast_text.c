@@ -1,6 +1,7 @@
 // blast_text: the commands and the message that the load generator sends, written once.
 #include "blast.h"
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/mem.h"
 
@@ -19,6 +20,21 @@ static struct slice rcpt_text(const struct blast_job *job, uint64_t i) {
         buf_addf(&b, "RCPT TO:<r%llu.%s>\r\n", (unsigned long long)i, job->recipient);
     else
         buf_addf(&b, "RCPT TO:<%s>\r\n", job->recipient);
+    return keep(&b);
+}
+
+static struct slice auth_text(const struct blast_job *job) {
+    struct buf plain = {.max = 1024}, b = {.max = 2048};
+    if (!job->user)
+        return SLICE_EMPTY;
+    buf_add_char(&plain, '\0');
+    buf_add_str(&plain, job->user);
+    buf_add_char(&plain, '\0');
+    buf_add_str(&plain, job->password);
+    buf_add_str(&b, "AUTH PLAIN ");
+    base64_encode(&b, buf_slice(&plain));
+    buf_add_str(&b, "\r\n");
+    buf_done(&plain);
     return keep(&b);
 }
 
@@ -56,6 +72,7 @@ void blast_write_texts(struct blast *b) {
     struct buf mail = {.max = 1024};
     buf_addf(&mail, "MAIL FROM:<%s>\r\n", b->job.from);
     b->mail = keep(&mail);
+    b->auth = auth_text(&b->job);
     for (uint64_t i = 0; i < b->job.recipients; i++)
         b->rcpt[i] = rcpt_text(&b->job, i);
     b->transaction = transaction_text(b);

@@ -11,7 +11,7 @@ WORK = ROOT / 'build' / 'bench'
 BIN = WORK / 'bin'
 RELEASE = ROOT / 'build' / 'release'
 
-BASE = [ROOT / 'src' / 'base' / f'{name}.c' for name in ('buf', 'slice', 'num', 'mem')]
+BASE = [ROOT / 'src' / 'base' / f'{name}.c' for name in ('base64', 'buf', 'slice', 'num', 'mem')]
 PROGRAMS = {
     'blast': (['blast.c', 'blast_session.c', 'blast_text.c', 'hist.c', 'tcp.c'], ['-lssl', '-lcrypto']),
     'sink': (['sink.c', 'receiver.c', 'tcp.c'], ['-pthread']),
