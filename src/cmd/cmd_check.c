@@ -102,6 +102,8 @@ int cmd_check(const struct args *a) {
     struct findings f = {.mistakes.max = SITE_MISTAKES_MAX, .warnings.max = SITE_MISTAKES_MAX};
     bool ok = site_load(a->config, &f.site, &f.mistakes);
     if (ok)
+        site_warn(f.site, &f.warnings);
+    if (ok)
         check_tables(&f);
     (a->json ? print_json : print_text)(&f);
     site_free(f.site);

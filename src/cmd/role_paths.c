@@ -1,6 +1,7 @@
 // role_paths: the paths of each role's jail.
 #include "cmd/role_main.h"
 
+#include "cmd/role_keys.h"
 #include "rt/file.h"
 #include "rt/jail.h"
 
@@ -101,6 +102,8 @@ size_t role_paths(enum role role, const struct config *c, struct arena *arena, s
     case ROLE_POLICY:
         add_policy_store(&l, c);
         break;
+    case ROLE_KEYS:
+        return role_keys_paths(c, arena, to, max);
     case ROLE_DELIVER:
         add_mail_roots(&l, c);
         break;

@@ -2,6 +2,7 @@
 #include "cmd/role_main.h"
 
 #include "cmd/role_auth.h"
+#include "cmd/role_keys.h"
 #include "cmd/role_policy.h"
 #include "cmd/role_sessions.h"
 #include "svc/control/control.h"
@@ -150,6 +151,8 @@ static const struct role_kind kinds[ROLE_COUNT] = {
 const struct role_kind *role_kind(enum role role) {
     if (ROLE_SESSIONS & (1u << role))
         return &role_sessions;
+    if (role == ROLE_KEYS)
+        return &role_keys;
     if (role == ROLE_POLICY)
         return &role_policy;
     if (role == ROLE_AUTH)

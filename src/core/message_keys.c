@@ -71,8 +71,11 @@ bool message_keys_set_unpack(struct slice payload, struct arena *arena, struct m
 // --- KEYS_SIGN, KEYS_SIGNED
 
 static bool fits(enum message_keys_hash hash, size_t n) {
-    static const size_t sizes[] = {[MESSAGE_KEYS_SHA1] = 20,   [MESSAGE_KEYS_SHA256] = 32,  [MESSAGE_KEYS_SHA384] = 48,
-                                   [MESSAGE_KEYS_SHA512] = 64, [MESSAGE_KEYS_MD5_SHA1] = 36};
+    static const size_t sizes[] = {[MESSAGE_KEYS_SHA1] = 20,
+                                   [MESSAGE_KEYS_SHA256] = 32,
+                                   [MESSAGE_KEYS_SHA384] = 48,
+                                   [MESSAGE_KEYS_SHA512] = 64,
+                                   [MESSAGE_KEYS_MD5_SHA1] = 36};
     return hash == MESSAGE_KEYS_PURE ? n <= MESSAGE_KEYS_PURE_MAX : n == sizes[hash];
 }
 

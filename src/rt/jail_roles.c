@@ -42,8 +42,8 @@ static const struct jail_role roles[ROLE_COUNT] = {
                      .calls = JAIL_READ_FILES | JAIL_WRITE_FILES,
                      .access = JAIL_READ | JAIL_WRITE,
                      .owns_elsewhere = true},
-    // ... it reads private keys
-    [ROLE_KEYS] = {.filtered = true, .calls = JAIL_READ_FILES, .access = JAIL_READ, .owns_elsewhere = true},
+    // ... it reads private keys, which may be root's alone
+    [ROLE_KEYS] = {.filtered = true, .calls = JAIL_READ_FILES, .access = JAIL_READ, .reads_all = true},
 };
 
 const struct jail_role *jail_role(enum role role) { return &roles[role]; }

@@ -19,6 +19,7 @@ struct jail_role {
     unsigned calls;      // enum jail_calls
     unsigned access;     // enum jail_access: the most that a path of its may have
     bool owns_elsewhere; // as root without a user to become: keeps the capabilities to write other users' directories
+    bool reads_all;      // started as root, with or without a user to become: keeps the capability to read other users' files
     bool filtered;       // false: no new privileges and no more
 };
 

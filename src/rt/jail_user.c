@@ -34,6 +34,8 @@ static bool find(const char *name, struct identity *out, struct err *e) {
     return true;
 }
 
+enum { READ_ALL = 1u << CAP_DAC_READ_SEARCH };
+
 // A change of user takes the signal away that ends us with our parent (prctl(2)); it is set again.
 static bool become(struct identity who, const char *name, struct err *e) {
     int death = 0;
@@ -64,7 +66,15 @@ bool jail_user(const struct jail *spec, const struct jail_role *role, struct err
     if (geteuid() != 0)
         return true;
     if (!spec->user || !*spec->user)
-        return keep_capabilities(role->owns_elsewhere ? 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER : 0, e);
+        return keep_capabilities(role->owns_elsewhere ? 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER
+                                 : role->reads_all    ? READ_ALL
+                                                      : 0,
+                                 e);
     struct identity who;
-    return find(spec->user, &who, e) && become(who, spec->user, e);
+    if (!find(spec->user, &who, e))
+        return false;
+    if (!role->reads_all)
+        return become(who, spec->user, e);
+    prctl(PR_SET_KEEPCAPS, 1); // until the next program
+    return become(who, spec->user, e) && keep_capabilities(READ_ALL, e);
 }

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 
 enum {
-    SECURE_BYTES = 4 * 1024 * 1024, // about a thousand keys of RSA; past it the ordinary heap is used by none: they fail
+    SECURE_BYTES =
+        4 * 1024 * 1024, // about a thousand keys of RSA; past it the ordinary heap is used by none: they fail
     SECURE_LEAST = 64,
 };
 

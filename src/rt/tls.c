@@ -14,7 +14,7 @@ struct tls_transport {
     struct transport base;
     struct transport *inner;
     SSL *ssl;
-    bool wants_write;    // what the engine waits for
+    bool wants_write; // what the engine waits for
 };
 
 static struct tls_transport *of(struct transport *t) { return LIST_ENTRY(t, struct tls_transport, base); }

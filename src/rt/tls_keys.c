@@ -161,8 +161,7 @@ static const OSSL_PARAM *sign_settable(void *p, void *provider) {
     static const OSSL_PARAM known[] = {OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, 0),
                                        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL, 0),
                                        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0),
-                                       OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0),
-                                       OSSL_PARAM_END};
+                                       OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0), OSSL_PARAM_END};
     return known;
 }
 
@@ -272,7 +271,9 @@ void tls_keys_free(struct tls_keys *k) {
     free(k);
 }
 
-struct ossl_lib_ctx_st *tls_keys_context(struct tls_keys *k) { return k->context; }
+struct ossl_lib_ctx_st *tls_keys_context(struct tls_keys *k) {
+    return k->context;
+}
 
 static const char *kind_of(EVP_PKEY *key) {
     static const char *const kinds[] = {"RSA", "EC", "ED25519"};

@@ -156,7 +156,8 @@ static struct group *find_group(const struct shown *shown, const int members[TLS
     return NULL;
 }
 
-static struct group *make_group(struct tls_server *s, struct shown *shown, const int members[TLS_KINDS], struct err *e) {
+static struct group *make_group(struct tls_server *s, struct shown *shown, const int members[TLS_KINDS],
+                                struct err *e) {
     struct group *g = find_group(shown, members);
     if (g)
         return g;

@@ -268,8 +268,12 @@ static void test_without_certificate(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo),    cmocka_unit_test(test_trickle), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_garbage), cmocka_unit_test(test_silence), cmocka_unit_test(test_old_versions),
+        cmocka_unit_test(test_echo),
+        cmocka_unit_test(test_trickle),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_old_versions),
         cmocka_unit_test(test_without_certificate),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);

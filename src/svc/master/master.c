@@ -134,6 +134,7 @@ static bool run_loop(struct master *m, struct err *e) {
     if (ok && (ok = fiber_spawn(&m->group, "master", master_main, m, e) &&
                     fiber_spawn(&m->group, "tables", master_watch_tables, m, e) &&
                     fiber_spawn(&m->group, "pulse", master_watch_pulse, m, e) &&
+                    fiber_spawn(&m->group, "tickets", master_watch_tickets, m, e) &&
                     fiber_spawn(&m->group, "watchdog", feed_watchdog, m, e)))
         loop_run(m->loop);
     journal_done(&journal);

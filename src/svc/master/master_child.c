@@ -55,13 +55,13 @@ static void tell_start(struct master *m, struct master_child *child) {
 }
 
 static void tell_credentials(struct master *m, struct master_child *child) {
-    if (child->role != ROLE_SMTPD || !m->site->certificate.n)
-        return;
-    struct slice names[] = {SLICE("tls-certificate"), SLICE("tls-key")};
-    const struct buf *bytes[] = {&m->site->certificate, &m->site->key};
-    for (size_t i = 0; i < 2; i++)
-        tell(child,
-             &(struct handover){.note = HANDOVER_CREDENTIAL, .name = names[i], .text = buf_slice(bytes[i]), .fd = -1});
+    struct buf chain = {.max = TICKET_CHAIN_BYTES};
+    if (child->role == ROLE_KEYS && master_ticket_chain(m, &chain))
+        tell(child, &(struct handover){
+                        .note = HANDOVER_CREDENTIAL, .name = SLICE("ticket-chain"), .text = buf_slice(&chain), .fd = -1});
+    if (chain.p)
+        explicit_bzero(chain.p, chain.cap);
+    buf_done(&chain);
 }
 
 static void tell_listeners(struct master *m, struct master_child *child) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "rt/activation.h"
+#include "core/ticket_chain.h"
 #include "rt/fiber.h"
 #include "rt/journal.h"
 #include "rt/link.h"
@@ -71,6 +72,8 @@ struct master {
     struct fiber_cond wake; // something happened to a child, a signal came, or a request
     struct mono next_start; // the earliest of a slot that waits
     struct fiber_group group;
+    struct ticket_chain tickets; // of session tickets; for keys
+    int64_t tickets_life;        // ms that `tickets` counts in; 0: there is no chain yet
     struct mono started;
     uint64_t reloads;
     bool open;     // sessions may begin: whom they will ask are ready
@@ -117,6 +120,11 @@ void master_watch_tables(void *m); // a fiber
 
 // master_control.c
 void master_attach_control(struct master *m, int fd);
+
+// master_tickets.c
+// What every keys process gets: nothing (false) when no session is to be resumed.
+bool master_ticket_chain(struct master *m, struct buf *out);
+void master_watch_tickets(void *m); // a fiber: forgets the past
 
 // master_reload.c
 FIBER_FN void master_reload(struct master *m);

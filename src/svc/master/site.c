@@ -2,6 +2,7 @@
 #include "svc/master/site.h"
 
 #include "base/mem.h"
+#include "rt/apart.h"
 #include "rt/credential.h"
 #include "rt/file.h"
 #include "rt/world.h"
@@ -66,17 +67,58 @@ static bool read_named(struct slice name, struct buf *to, struct err *e) {
     return ok;
 }
 
-static bool read_credentials(struct site *s, struct buf *mistakes) {
-    struct err e;
+// --- keys; only in a copy of the process
+
+static void wipe(struct buf *b) {
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    buf_done(b);
+}
+
+static bool check_pair(const struct config_certificate *c, struct err *e) {
+    struct buf certificate = {.max = SITE_CREDENTIAL_MAX}, key = certificate;
+    bool ok = read_named(c->certificate, &certificate, e) && read_named(c->key, &key, e) &&
+              credential_check(buf_slice(&certificate), buf_slice(&key), e);
+    buf_done(&certificate);
+    wipe(&key);
+    return ok;
+}
+
+static bool check_dkim(const struct config_dkim *d, struct err *e) {
+    struct buf key = {.max = SITE_CREDENTIAL_MAX};
+    bool ed25519;
+    bool ok = read_named(d->key, &key, e) && credential_check_dkim(buf_slice(&key), &ed25519, e);
+    wipe(&key);
+    return ok;
+}
+
+static bool check_keys(void *arg, struct buf *mistakes) {
+    const struct site *s = arg;
     const struct config *c = s->config;
-    if (!c->certificates_n)
-        return true;
-    if (!read_named(c->certificates->certificate, &s->certificate, &e) ||
-        !read_named(c->certificates->key, &s->key, &e))
-        return mistake(mistakes, s, c->certificates->place, "tls: ", &e);
-    int64_t now = world_kernel_ops.wall(NULL).ms / 1000;
-    return credential_check(buf_slice(&s->certificate), buf_slice(&s->key), now, &e) ||
-           mistake(mistakes, s, c->certificates->place, "tls: ", &e);
+    bool ok = true;
+    struct err e;
+    for (size_t i = 0; i < c->certificates_n; i++)
+        if (!check_pair(&c->certificates[i], &e))
+            ok = mistake(mistakes, s, c->certificates[i].place, "tls: ", &e);
+    for (size_t i = 0; i < c->dkims_n; i++)
+        if (!check_dkim(&c->dkims[i], &e))
+            ok = mistake(mistakes, s, c->dkims[i].place, "dkim: ", &e);
+    return ok;
+}
+
+static bool is_readable(const struct site *s, struct slice name, const char *what, struct buf *mistakes) {
+    struct err e;
+    char *path = copy(name);
+    bool ok = !name.n || file_readable(path, &e) || mistake(mistakes, s, (struct config_place){0}, what, &e);
+    free(path);
+    return ok;
+}
+
+static bool keys_are_good(struct site *s, struct buf *mistakes) {
+    bool client_ca = is_readable(s, s->config->tls_client_ca, "tls client-ca: ", mistakes);
+    bool ca = is_readable(s, s->config->tls_ca, "tls ca: ", mistakes);
+    bool keys = !(s->config->certificates_n || s->config->dkims_n) || apart_run(check_keys, s, mistakes);
+    return client_ca && ca && keys;
 }
 
 static bool tables_are_readable(const struct site *s, struct buf *mistakes) {
@@ -97,7 +139,6 @@ static bool tables_are_readable(const struct site *s, struct buf *mistakes) {
 bool site_read(const char *path, struct site **out, struct buf *mistakes) {
     struct site *s = MEM_NEW(struct site);
     s->text.max = SITE_TEXT_MAX;
-    s->certificate.max = s->key.max = SITE_CREDENTIAL_MAX;
     if (!read_text(s, path, mistakes) || !parse(s, mistakes)) {
         site_free(s);
         return false;
@@ -110,8 +151,8 @@ bool site_load(const char *path, struct site **out, struct buf *mistakes) {
     struct site *s;
     if (!site_read(path, &s, mistakes))
         return false;
-    bool tls = read_credentials(s, mistakes), tables = tables_are_readable(s, mistakes);
-    if (!tls || !tables) {
+    bool keys = keys_are_good(s, mistakes), tables = tables_are_readable(s, mistakes);
+    if (!keys || !tables) {
         site_free(s);
         return false;
     }
@@ -119,10 +160,19 @@ bool site_load(const char *path, struct site **out, struct buf *mistakes) {
     return true;
 }
 
-static void wipe(struct buf *b) {
-    if (b->p)
-        explicit_bzero(b->p, b->cap);
-    buf_done(b);
+void site_warn(const struct site *s, struct buf *warnings) {
+    enum { WARN_S = 21 * 24 * 60 * 60 };
+    int64_t now = world_kernel_ops.wall(NULL).ms / 1000, at;
+    for (size_t i = 0; i < s->config->certificates_n; i++) {
+        const struct config_certificate *c = &s->config->certificates[i];
+        BUF_AUTO struct buf pem = {.max = SITE_CREDENTIAL_MAX};
+        char place[4200];
+        struct err e;
+        if (!read_named(c->certificate, &pem, &e) || !credential_expiry(buf_slice(&pem), &at, &e) || at - now > WARN_S)
+            continue;
+        buf_addf(warnings, "%s: warning: tls: the certificate %s\n", site_place(s, c->place, place, sizeof place),
+                 at < now ? "has expired" : "expires within 21 days");
+    }
 }
 
 void site_free(struct site *s) {
@@ -130,8 +180,6 @@ void site_free(struct site *s) {
         return;
     config_free(s->config);
     buf_done(&s->text);
-    buf_done(&s->certificate);
-    wipe(&s->key);
     free(s->path);
     free(s->directory);
     free(s);

@@ -9,14 +9,17 @@ struct site {
     char *directory; // of the file: where relative paths begin
     struct buf text;
     struct config *config;
-    struct buf certificate, key; // PEM; empty without TLS
 };
 
 enum { SITE_TEXT_MAX = 1024 * 1024, SITE_CREDENTIAL_MAX = 64 * 1024, SITE_MISTAKES_MAX = 64 * 1024 };
 
-// On failure `mistakes` gets one line or more for people, each "FILE:LINE:COL: what is wrong" or "FILE: ..."; its
-// `max` should be SITE_MISTAKES_MAX.
+// The files it names are looked at by a copy of this process: no private key comes into this one. On failure `mistakes`
+// gets one line or more for people, each "FILE:LINE:COL: what is wrong" or "FILE: ..."; its `max` should be
+// SITE_MISTAKES_MAX.
 MUST_CHECK bool site_load(const char *path, struct site **out, struct buf *mistakes);
+
+// A line for each certificate that has expired or soon will.
+void site_warn(const struct site *s, struct buf *warnings);
 
 // Only the configuration itself: for who wants to know where a server's control socket is, and may not read its key.
 MUST_CHECK bool site_read(const char *path, struct site **out, struct buf *mistakes);

@@ -39,7 +39,7 @@ uint32_t topology_instances(const struct config *c, enum role role) {
     case ROLE_POLICY:
         return submission;
     case ROLE_KEYS:
-        return 0;
+        return c->certificates_n || c->dkims_n || submission ? c->keys_workers : 0;
     case ROLE_MASTER:
     case ROLE_COUNT:
         return 0;

@@ -1,0 +1,11 @@
+// keys_rules: who may have signed what with which key, so that a key is good for its purpose only.
+#pragma once
+
+#include "core/message_keys.h"
+#include "wire/link_frame.h"
+
+enum keys_purpose { KEYS_TLS, KEYS_DKIM };
+
+// DKIM's keys serve submission only, and sign SHA-256 with PKCS #1, or 32 bytes with Ed25519 (RFC 6376 3.3, RFC 8463
+// 3): nothing that a handshake could use. TLS's never sign PKCS #1 or Ed25519 for less than what a handshake hashes.
+bool keys_rules_allow(enum role asker, enum keys_purpose purpose, const struct message_keys_sign *what);
