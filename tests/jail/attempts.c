@@ -230,6 +230,19 @@ static int connect_abstract(const struct ground *g) {
     return answer(connect(g->unix_stream, (struct sockaddr *)&at, n));
 }
 
+static struct sockaddr_un path_address(const struct ground *g) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", g->root);
+    return at;
+}
+
+// As Dovecot's: outside of what it may read.
+static int connect_path(const struct ground *g) {
+    struct sockaddr_un to = path_address(g);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd < 0 ? errno : answer(connect(fd, (struct sockaddr *)&to, sizeof to));
+}
+
 // What every role lives on.
 static int talk(const struct ground *g) {
     char byte = 'x', room[CMSG_SPACE(sizeof(int))] = {0};
@@ -262,11 +275,13 @@ static int compute(const struct ground *g) {
 
 static int abort_it(const struct ground *g) { abort(); }
 
-#define FILES (ROLE_BIT(QUEUE) | ROLE_BIT(DELIVER) | ROLE_BIT(RESOLVER) | ROLE_BIT(LOOKUP))
-#define STORE (ROLE_BIT(QUEUE) | ROLE_BIT(DELIVER))
-#define OUT (ROLE_BIT(RELAY) | ROLE_BIT(RESOLVER))
-#define ASK ROLE_BIT(RESOLVER)
-#define IN (ROLE_BIT(SMTPD) | ROLE_BIT(CONTROL))
+#define STORE (ROLE_BIT(QUEUE) | ROLE_BIT(DELIVER) | ROLE_BIT(POLICY))
+#define FILES                                                                                                          \
+    (STORE | ROLE_BIT(RESOLVER) | ROLE_BIT(LOOKUP) | ROLE_BIT(AUTH) | ROLE_BIT(FETCH) | ROLE_BIT(KEYS))
+#define ASK (ROLE_BIT(RESOLVER) | ROLE_BIT(FETCH))
+#define OUT (ROLE_BIT(RELAY) | ASK)
+#define LOCAL ROLE_BIT(AUTH)
+#define IN (ROLE_BIT(SMTPD) | ROLE_BIT(SUBMISSION) | ROLE_BIT(CONTROL))
 #define NOBODY 0
 #define ALL ROLE_ANY
 
@@ -311,12 +326,13 @@ const struct attempt attempts[] = {
     {"make a TCP socket",                socket_tcp,      OUT,    0,              0, 0},
     {"make a TCP socket for IPv6",       socket_tcp6,     OUT,    0,              0, 0},
     {"make a UDP socket",                socket_udp,      ASK,    0,              0, 0},
-    {"make a unix socket",               socket_unix,     NOBODY, 0,              0, 0},
+    {"make a unix socket",               socket_unix,     LOCAL,  0,              0, 0},
+    {"connect to a unix socket by its path", connect_path, LOCAL, 0,              0, 0},
     {"make a pair of sockets",           socket_pair,     ASK,    0,              0, 0},
     {"make a netlink socket",            socket_netlink,  NOBODY, 0,              0, 0},
     {"make a raw socket",                socket_raw,      NOBODY, 0,              NEED_ROOT, 0},
     {"connect out",                      connect_new,     OUT,    0,              0, 0},
-    {"connect a socket it has",          connect_given,   OUT,    0,              0, 0},
+    {"connect a socket it has",          connect_given,   OUT,    0,              NEED_ABI_4, 0},
     {"connect to an abstract socket",    connect_abstract, NOBODY, 0,             NEED_ABI_6, 0},
     {"send by UDP",                      send_udp,        ASK,    0,              0, 0},
     {"bind a UDP port",                  bind_udp,        ASK,    0,              0, 0},
@@ -347,8 +363,11 @@ bool ground_make(struct ground *g) {
     snprintf(g->other, sizeof g->other, "%s/other", g->root);
     socklen_t n;
     struct sockaddr_un at = abstract_address(&n, getpid());
+    struct sockaddr_un named = path_address(g);
     g->abstract = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    return bind(g->abstract, (struct sockaddr *)&at, n) == 0 && listen(g->abstract, 1024) == 0 &&
+    g->named = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return bind(g->named, (struct sockaddr *)&named, sizeof named) == 0 && chmod(named.sun_path, 0777) == 0 &&
+           listen(g->named, 4096) == 0 && bind(g->abstract, (struct sockaddr *)&at, n) == 0 && listen(g->abstract, 1024) == 0 &&
            make_shared_dir(g->own) && make_shared_dir(g->other) && make_shared_dir(below(g->own, "sub")) &&
            make_file(below(g->own, "file")) && make_file(below(g->other, "file")) &&
            symlink("../other/file", below(g->own, "link-to-other")) == 0;

@@ -16,6 +16,7 @@ struct ground {
     int tcp;        // unconnected sockets
     int unix_stream;
     int abstract; // listens on an abstract address
+    int named;    // listens on root/socket
     int link[2];  // as between our processes
     unsigned short port;
 };

@@ -103,7 +103,7 @@ static void try_unconfined(struct ground *g, const struct attempt *a, enum ident
 
 static const char *why_not(const struct attempt *a, enum role role, int abi) {
     bool has_files = jail_role(role)->access != 0;
-    bool connects = jail_role(role)->calls & JAIL_CONNECT_TCP;
+    bool connects = jail_role(role)->calls & (JAIL_CONNECT_TCP | JAIL_CONNECT_UNIX);
     if (a->need & NEED_STRICT && !jail_is_strict())
         return "open to a sanitizer's run-time";
     if (a->need & NEED_LANDLOCK && (has_files || !jail_is_strict()) && abi == 0)
@@ -155,6 +155,15 @@ static void check_status(enum identity who, const char *field, const char *want,
     snprintf(line, sizeof line, "\n%s:\t%s\n", field, want);
     bool ok = status == 0 && strstr(text, line);
     say(ok, role_name(role), field, identity_names[who], ok ? "" : "not as it should be");
+}
+
+// As root: to read what only root may, whoever it becomes (CAP_DAC_READ_SEARCH); to own what others own. Else nothing.
+static void check_capabilities(enum identity who, enum role role) {
+    bool root = geteuid() == 0 && who != AS_NOBODY;
+    if (jail_role(role)->reads_all && root)
+        check_status(who, "CapEff", "0000000000000004", role);
+    else if (!jail_role(role)->owns_elsewhere || who != AS_STARTED || !root)
+        check_status(who, "CapEff", "0000000000000000", role);
 }
 
 static void check_refusals(void) {
@@ -211,12 +220,13 @@ static void try_all(struct ground *g, enum identity who, int abi) {
     for (size_t i = 0; i < attempts_n; i++)
         try_unconfined(g, &attempts[i], who);
     for (enum role role = ROLE_SMTPD; role < ROLE_COUNT; role++) {
+        check_status(who, "NoNewPrivs", "1", role);
+        if (!jail_role(role)->filtered)
+            continue;
         for (size_t i = 0; i < attempts_n; i++)
             try_role(g, &attempts[i], role, who, abi);
-        check_status(who, "NoNewPrivs", "1", role);
         check_status(who, "Seccomp", "2", role);
-        if (!jail_role(role)->owns_elsewhere || who != AS_STARTED)
-            check_status(who, "CapEff", "0000000000000000", role);
+        check_capabilities(who, role);
     }
     check_status(who, "NoNewPrivs", "1", ROLE_MASTER);
 }
