@@ -84,6 +84,8 @@ static void *make(struct world *w, const struct role_start *start, struct err *e
     }
     if (s->tls)
         smtpd_offer_tls(s->service, s->tls);
+    if (s->keys && start->role == ROLE_SUBMISSION)
+        smtpd_sign_with(s->service, s->keys);
     return s;
 }
 

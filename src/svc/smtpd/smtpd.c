@@ -6,6 +6,7 @@
 #include "core/queue_id.h"
 #include "rt/journal.h"
 #include "rt/tls.h"
+#include "svc/keys_client.h"
 #include "svc/metrics.h"
 #include "svc/smtpd/smtpd_links.h"
 #include "svc/smtpd/smtpd_proxy.h"
@@ -92,6 +93,17 @@ void smtpd_offer_tls(struct smtpd_service *s, struct tls_server *tls) {
     s->shared.tls_arg = tls;
     s->shared.tls_cipher = tls_cipher;
     s->shared.tls_facts = tls_facts;
+}
+
+static const struct message_keys_set *signers(void *arg) { return keys_client_set(arg); }
+
+static FIBER_FN bool sign(void *arg, const struct message_keys_sign *what, struct buf *out, struct err *e) {
+    return keys_client_sign(arg, what, out, e);
+}
+
+void smtpd_sign_with(struct smtpd_service *s, struct keys_client *keys) {
+    s->shared.signers = signers;
+    s->shared.signer = (struct smtpd_signer){.sign = sign, .arg = keys};
 }
 
 void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer, uint32_t instance) {

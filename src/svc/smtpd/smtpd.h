@@ -10,12 +10,16 @@
 
 struct smtpd_service;
 struct tls_server;
+struct keys_client;
 
 // `role`: SMTPD or SUBMISSION.
 struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum role role);
 
 // TLS is offered from now on; without it listeners with implicit TLS only close. Outlives the service.
 void smtpd_offer_tls(struct smtpd_service *s, struct tls_server *tls);
+
+// Messages of users are signed with what `keys` knows. Outlives the service.
+void smtpd_sign_with(struct smtpd_service *s, struct keys_client *keys);
 
 // Takes a link to queue, lookup, policy, or one of the processes of auth, and its like again whenever that process was
 // started anew. Ends on METRICS' side of control as well.
