@@ -16,6 +16,12 @@
 //     queue-show    {id}                         one message with its header
 //     queue-retry   {id | domain | all}          attempts them now; what is held is let go
 //     queue-delete  {id | domain | all}          without a bounce
+//     lockout-list  {what}                       failed log-ins and locks
+//     lockout-clear {what | all}                 forgets them
+//     guard-list    {user}                       what accounts send, and are held past
+//     guard-release {user}                       its mail, and the account
+//     guard-block   {user, delete: true}         its log-ins and mail; delete: what is held of it, too
+//     user-uses     {user}                       when secrets were last used
 //     stop, reload                               as master_status.h
 //     metrics                                    {"ok":true,"text":"..."}
 //

@@ -6,8 +6,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-static const char *const words[CONTROL_WHAT_COUNT] = {"status",      "metrics",      "queue-list", "queue-show",
-                                                      "queue-retry", "queue-delete", "stop",       "reload"};
+static const char *const words[CONTROL_WHAT_COUNT] = {
+    "status",        "metrics",    "queue-list",    "queue-show",  "queue-retry", "queue-delete", "lockout-list",
+    "lockout-clear", "guard-list", "guard-release", "guard-block", "user-uses",   "stop",         "reload"};
 
 void control_ask_init(uint64_t seed) { json_object_seed((size_t)seed | 1); }
 
@@ -41,9 +42,28 @@ static bool parse_which(const json_t *request, struct control_ask *out, struct e
     return !id || parse_id(id, out, e);
 }
 
+// "what" of a lock-out, "user" of everything else.
+static bool parse_about(const json_t *request, struct control_ask *out, struct err *e) {
+    bool lockout = out->what == CONTROL_LOCKOUT_LIST || out->what == CONTROL_LOCKOUT_CLEAR;
+    const char *about = json_string_value(json_object_get(request, lockout ? "what" : "user"));
+    bool all = json_is_true(json_object_get(request, "all"));
+    if (out->what == CONTROL_LOCKOUT_CLEAR && (about && *about) + all != 1)
+        return err_set(e, ERR_PERMANENT, "name one account, address or network, or all");
+    if ((out->what == CONTROL_GUARD_RELEASE || out->what == CONTROL_GUARD_BLOCK) && !(about && *about))
+        return err_set(e, ERR_PERMANENT, "name one user");
+    if (about && strlen(about) >= sizeof out->about)
+        return err_set(e, ERR_PERMANENT, "a name of more than %zu bytes", sizeof out->about - 1);
+    if (about)
+        snprintf(out->about, sizeof out->about, "%s", about);
+    out->remove = json_is_true(json_object_get(request, "delete"));
+    return true;
+}
+
 static bool needs_which(enum control_what what) {
     return what == CONTROL_QUEUE_SHOW || what == CONTROL_QUEUE_RETRY || what == CONTROL_QUEUE_DELETE;
 }
+
+static bool asks_policy(enum control_what what) { return what >= CONTROL_LOCKOUT_LIST && what <= CONTROL_USER_USES; }
 
 // Requests are flat. Deep ones would cost the parser stack that a fiber doesn't have.
 static bool is_flat(struct slice line) {
@@ -59,7 +79,8 @@ bool control_ask_parse(struct slice line, struct control_ask *out, struct err *e
     bool ok = json_is_object(request);
     if (!ok)
         err_set(e, ERR_PERMANENT, "a request is one line with a JSON object");
-    ok = ok && parse_what(request, &ask.what, e) && (!needs_which(ask.what) || parse_which(request, &ask, e));
+    ok = ok && parse_what(request, &ask.what, e) && (!needs_which(ask.what) || parse_which(request, &ask, e)) &&
+         (!asks_policy(ask.what) || parse_about(request, &ask, e));
     json_decref(request);
     if (ok)
         *out = ask;

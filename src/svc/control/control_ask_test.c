@@ -23,6 +23,13 @@ static void takes_what_is_meant(void **state) {
         {"{\"do\":\"queue-retry\",\"all\":true}", CONTROL_QUEUE_RETRY, false, ""},
         {"{\"do\":\"queue-delete\",\"domain\":\"example.com\"}", CONTROL_QUEUE_DELETE, false, "example.com"},
         {"{\"do\":\"reload\",\"later\":[1]}", CONTROL_RELOAD, false, ""},
+        {"{\"do\":\"lockout-list\"}", CONTROL_LOCKOUT_LIST, false, ""},
+        {"{\"do\":\"lockout-clear\",\"what\":\"192.0.2.1\"}", CONTROL_LOCKOUT_CLEAR, false, ""},
+        {"{\"do\":\"lockout-clear\",\"all\":true}", CONTROL_LOCKOUT_CLEAR, false, ""},
+        {"{\"do\":\"guard-list\"}", CONTROL_GUARD_LIST, false, ""},
+        {"{\"do\":\"guard-release\",\"user\":\"ann\"}", CONTROL_GUARD_RELEASE, false, ""},
+        {"{\"do\":\"guard-block\",\"user\":\"ann\",\"delete\":true}", CONTROL_GUARD_BLOCK, false, ""},
+        {"{\"do\":\"user-uses\",\"user\":\"ann\"}", CONTROL_USER_USES, false, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct control_ask ask;
@@ -51,6 +58,10 @@ static void refuses_with_a_reason(void **state) {
         {"{\"do\":\"queue-delete\",\"all\":false}", "name one message, a domain, or all"},
         {"{\"do\":\"queue-delete\",\"all\":true,\"domain\":\"a.example\"}", "name one message, a domain, or all"},
         {"{\"do\":\"queue-retry\",\"id\":\"xyz\"}", "\"xyz\" is no queue id"},
+        {"{\"do\":\"lockout-clear\"}", "name one account, address or network, or all"},
+        {"{\"do\":\"lockout-clear\",\"what\":\"ann\",\"all\":true}", "name one account, address or network, or all"},
+        {"{\"do\":\"guard-release\"}", "name one user"},
+        {"{\"do\":\"guard-block\",\"user\":\"\"}", "name one user"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct control_ask ask;

@@ -82,8 +82,15 @@ FIBER_FN void control_queue_list(struct control *c, struct stream *to);
 FIBER_FN void control_queue_show(struct control *c, uint64_t id, struct stream *to);
 FIBER_FN void control_queue_act(struct control *c, enum link_type type, uint64_t id, struct slice domain,
                                 struct stream *to);
+// What the guard held of a user is let go, or deleted; `*count` messages. False after saying why not.
+FIBER_FN bool control_queue_held(struct control *c, enum link_type type, struct slice user, uint64_t *count,
+                                 struct stream *to);
 // As postqueue -j prints it, with more for each recipient. `header` is left out when its p is NULL.
 void control_queue_entry(const struct message_queue_entry *m, struct slice header, struct buf *to);
+
+// control_policy.c
+struct control_ask;
+FIBER_FN void control_policy(struct control *c, const struct control_ask *ask, struct stream *to);
 
 // control_http.c: one connection.
 FIBER_FN void control_http(struct control *c, struct stream *s);

@@ -135,3 +135,13 @@ void control_queue_act(struct control *c, enum link_type type, uint64_t id, stru
     if (ask(c, type, &query, &reply, &arena, &got, to))
         control_request_done(to, SLICE("count"), got.count);
 }
+
+bool control_queue_held(struct control *c, enum link_type type, struct slice user, uint64_t *count, struct stream *to) {
+    ARENA_AUTO struct arena arena = {.max = ARENA_MAX};
+    BUF_AUTO struct buf reply = {.max = CONTROL_REPLY_MAX};
+    struct message_queue_reply got;
+    if (!ask(c, type, &(struct message_queue_query){.user = user}, &reply, &arena, &got, to))
+        return false;
+    *count = got.count;
+    return true;
+}

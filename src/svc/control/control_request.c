@@ -118,6 +118,14 @@ void control_request(struct control *c, struct slice line, struct stream *to) {
     case CONTROL_QUEUE_DELETE:
         control_queue_act(c, LINK_QUEUE_DELETE, ask.id, slice_str(ask.domain), to);
         break;
+    case CONTROL_LOCKOUT_LIST:
+    case CONTROL_LOCKOUT_CLEAR:
+    case CONTROL_GUARD_LIST:
+    case CONTROL_GUARD_RELEASE:
+    case CONTROL_GUARD_BLOCK:
+    case CONTROL_USER_USES:
+        control_policy(c, &ask, to);
+        break;
     case CONTROL_STOP:
         tell_master(c, LINK_MASTER_STOP, EX_TEMPFAIL, to);
         break;

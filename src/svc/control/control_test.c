@@ -1,6 +1,7 @@
 // control_test: requests on the control socket and over HTTP, with the other processes played by the test.
 #include "svc/control/control.h"
 
+#include "core/message_policy.h"
 #include "core/message.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
@@ -91,6 +92,34 @@ static void play_queue(struct house *h, struct link *link, const struct link_fra
     link_send1(link, LINK_QUEUE_REPLY, f->id, buf_slice(&b));
 }
 
+static void play_policy(struct link *link, const struct link_frame *f) {
+    ARENA_AUTO struct arena arena = {.max = 65536};
+    BUF_AUTO struct buf b = {.max = 65536};
+    struct message_policy_query q;
+    if (f->type == LINK_METRICS) {
+        metric_pack(&(struct metric){.v = {0}}, &b);
+        link_send1(link, LINK_METRICS_REPLY, f->id, buf_slice(&b));
+        return;
+    }
+    assert_true(message_policy_query_unpack(f->payload, &q));
+    struct message_policy_entry e = {.kind = MESSAGE_POLICY_ADDRESS, .state = MESSAGE_POLICY_LOCKED, .what = q.what};
+    e.failures = 10;
+    e.until.ms = 1700000000999;
+    struct message_policy_reply r = {.count = 1, .entries = &e, .entries_n = f->type != LINK_LOCKOUT_CLEAR};
+    if (f->type == LINK_GUARD_LIST)
+        e = (struct message_policy_entry){.state = MESSAGE_POLICY_HOLDING,
+                                          .what = SLICE("ann"),
+                                          .messages = 6,
+                                          .messages_bound = 5,
+                                          .held = 1,
+                                          .why = SLICE("too many")};
+    if (f->type == LINK_USER_USES)
+        e = (struct message_policy_entry){
+            .kind = MESSAGE_POLICY_SECRET, .what = SLICE("ann"), .secret = SLICE("phone"), .used = {1700000000999}};
+    message_policy_reply_pack(&b, &r);
+    link_send1(link, LINK_POLICY_REPLY, f->id, buf_slice(&b));
+}
+
 struct player {
     struct house *house;
     struct link *link;
@@ -105,6 +134,8 @@ static void play(void *arg) {
         while (link_next(p->link, &f)) {
             if (p->role == ROLE_MASTER)
                 play_master(p->link, &f);
+            else if (p->role == ROLE_POLICY)
+                play_policy(p->link, &f);
             else
                 play_queue(p->house, p->link, &f);
         }
@@ -187,6 +218,7 @@ static char *answer_to(const char *send, enum control_listen kind, enum queue_pl
     h.control = control_new(&h.world, &h.config, "1.2.3");
     add_player(&h, ROLE_MASTER);
     add_player(&h, ROLE_QUEUE);
+    add_player(&h, ROLE_POLICY);
     l->base.ops = &one_ops;
     transport_pair(PIPE, &l->connection, &client.transport);
     assert_true(control_listen(h.control, &l->base, kind, &e));
@@ -224,6 +256,18 @@ static void the_socket_answers(void **state) {
         {"{\"do\":\"queue-delete\",\"all\":true}\n", {"{\"ok\":true,\"count\":2}\n"}},
         {"{\"do\":\"stop\"}\n", {"{\"ok\":true,\"text\":"}},
         {"{\"do\":\"reload\"}\n", {"{\"ok\":false,\"error\":\"line 3: no\",\"exit\":78}\n"}},
+        {"{\"do\":\"lockout-list\",\"what\":\"2001:DB8::/64\"}\n",
+         {"{\"kind\":\"address\",\"what\":\"2001:db8::/"
+          "64\",\"state\":\"locked\",\"failures\":10,\"until\":1700000000}\n",
+          "\n{\"ok\":true,\"count\":1}\n"}},
+        {"{\"do\":\"lockout-clear\",\"all\":true}\n", {"{\"ok\":true,\"count\":1}\n"}},
+        {"{\"do\":\"guard-list\"}\n",
+         {"{\"user\":\"ann\",\"state\":\"holding\",\"messages\":6,\"recipients\":0,\"messages_bound\":5",
+          "\"held\":1,\"reason\":\"too many\"}\n"}},
+        {"{\"do\":\"guard-release\",\"user\":\"ann\"}\n", {"{\"ok\":true,\"count\":1,\"messages\":2}\n"}},
+        {"{\"do\":\"guard-block\",\"user\":\"ann\"}\n", {"{\"ok\":true,\"count\":1,\"messages\":0}\n"}},
+        {"{\"do\":\"guard-block\",\"user\":\"ann\",\"delete\":true}\n", {"\"count\":1,\"messages\":2}\n"}},
+        {"{\"do\":\"user-uses\"}\n", {"{\"user\":\"ann\",\"secret\":\"phone\",\"last_use\":1700000000}\n"}},
         {"{\"do\":\"dance\"}\n{\"do\":\"stop\"}\n", {"\"exit\":64}\n{\"ok\":true"}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
