@@ -79,9 +79,9 @@ static bool ask(const char *prompt, struct buf *out, struct err *e) {
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG | ICANON);
     quiet.c_cc[VMIN] = 1;
     quiet.c_cc[VTIME] = 0;
-    fprintf(stderr, "%s", prompt);
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) < 0)
         return err_sys(e, errno, "the terminal");
+    fprintf(stderr, "%s", prompt); // only now: what is typed is unseen from here on
     bool ok = read_line(out, true, e);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     fprintf(stderr, "\n");
