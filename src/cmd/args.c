@@ -7,11 +7,17 @@
 
 bool args_parse(int argc, char **argv, struct args *out) {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"control", required_argument, NULL, 'C'},
-        {"domain", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {"all", no_argument, NULL, 'a'},
-        {"effective", no_argument, NULL, 'e'},    {"app", required_argument, NULL, 'A'},
-        {"generate", no_argument, NULL, 'g'},     {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"control", required_argument, NULL, 'C'},
+        {"domain", required_argument, NULL, 'd'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {"all", no_argument, NULL, 'a'},
+        {"effective", no_argument, NULL, 'e'},
+        {"app", required_argument, NULL, 'A'},
+        {"generate", no_argument, NULL, 'g'},
+        {"delete", no_argument, NULL, 'D'},
+        {NULL, 0, NULL, 0},
     };
     struct args a = {.program = "posthouse", .config = ARGS_CONFIG};
     int option;
@@ -45,6 +51,9 @@ bool args_parse(int argc, char **argv, struct args *out) {
             break;
         case 'g':
             a.generate = true;
+            break;
+        case 'D':
+            a.remove = true;
             break;
         default:
             fprintf(stderr, "%s: an unknown option, or one without its value: %s; see: %s --help\n", a.program,

@@ -12,6 +12,7 @@ struct args {
     const char *domain;  // --domain D
     const char *app;     // --app NAME: of a user's secret
     bool generate;       // --generate
+    bool remove;         // --delete
     bool json, help, all, effective;
     const char **words; // what is no option; NULL-terminated
     int words_n;

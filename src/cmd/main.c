@@ -57,6 +57,27 @@ static const struct command {
      "\n"
      "  posthouse user add ann@example.org\n"
      "  posthouse user add ann@example.org --app phone --generate\n"},
+    {"lockout", cmd_lockout, "list or clear what failed log-ins led to",
+     "usage: posthouse lockout list [WHAT] [-c FILE] [--json]\n"
+     "       posthouse lockout clear WHAT | --all [-c FILE] [--json]\n"
+     "\n"
+     "WHAT is an account, an address or a network. An account that is locked is locked for networks from which it has\n"
+     "not logged in within 30 days; at home its owner goes on. Locks end by themselves. clear forgets the failures as\n"
+     "well. With --json a list has a line for each entry.\n"
+     "\n"
+     "  posthouse lockout list\n"
+     "  posthouse lockout clear 192.0.2.0/24\n"},
+    {"guard", cmd_guard, "accounts that send far more than they used to",
+     "usage: posthouse guard list [USER] [-c FILE] [--json]\n"
+     "       posthouse guard release USER [-c FILE] [--json]\n"
+     "       posthouse guard block USER [--delete] [-c FILE] [--json]\n"
+     "\n"
+     "list shows what each account sends in this hour, and past which figures its mail would be held. release sends\n"
+     "what was held and allows as much from now on, and lifts a block. block refuses log-ins and mail; with --delete,\n"
+     "what is held is deleted without a bounce.\n"
+     "\n"
+     "  posthouse guard list\n"
+     "  posthouse guard release ann@example.org\n"},
     {"stop", cmd_stop, "stop a running server",
      "usage: posthouse stop [-c FILE] [--json]\n"
      "\n"
@@ -113,13 +134,14 @@ static const struct command *find(const char *name) {
     return NULL;
 }
 
-static int too_many(const struct args *a) {
-    fprintf(stderr, "%s: one word too many: \"%.40s\"; see: %s %s --help\n", a->program, a->words[1], a->program,
-            a->words[0]);
+int cmd_too_many(const struct args *a, const char *what, const char *word) {
+    fprintf(stderr, "%s: one word too many: \"%.40s\"; see: %s %s --help\n", a->program, word, a->program, what);
     return EX_USAGE;
 }
 
-static bool takes_words(const struct command *c) { return c->run == cmd_queue || c->run == cmd_user; }
+static bool takes_words(const struct command *c) {
+    return c->run == cmd_queue || c->run == cmd_user || c->run == cmd_lockout || c->run == cmd_guard;
+}
 
 static int dispatch(struct args *a) {
     const struct command *c = a->words_n ? find(a->words[0]) : NULL;
@@ -134,7 +156,7 @@ static int dispatch(struct args *a) {
         return EX_OK;
     }
     if (!takes_words(c) && a->words_n > 1)
-        return too_many(a);
+        return cmd_too_many(a, a->words[0], a->words[1]);
     struct args rest = *a; // without the command's own word
     rest.words++;
     rest.words_n--;
