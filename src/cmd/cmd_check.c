@@ -1,4 +1,5 @@
 // cmd_check: every mistake and every doubtful thing in a configuration and in the tables it names.
+#include "cmd/check_users.h"
 #include "cmd/cmd.h"
 
 #include "base/json.h"
@@ -105,6 +106,8 @@ int cmd_check(const struct args *a) {
         site_warn(f.site, &f.warnings);
     if (ok)
         check_tables(&f);
+    if (ok)
+        check_users(f.site->config, &f.warnings);
     (a->json ? print_json : print_text)(&f);
     site_free(f.site);
     buf_done(&f.mistakes);

@@ -13,7 +13,7 @@ from site_of_test import BINARY, ENV, wait_until
 from test_clients import PLAIN, send_by_hand
 
 COMMANDS = [['run'], ['check'], ['status'], ['queue'], ['queue', 'list'], ['queue', 'show'], ['queue', 'retry'],
-            ['queue', 'delete'], ['stop'], ['version'], ['config'], []]
+            ['queue', 'delete'], ['stop'], ['version'], ['config'], ['user'], ['user', 'add'], []]
 
 
 @pytest.fixture

@@ -172,6 +172,16 @@ def test_other_lines_stay(users):
     assert sorted(os.listdir(users.dir)) == ['passwords', 'passwords.lock', 'passwords.real', 'posthouse.conf']
 
 
+def test_check(users):
+    users.write(f'ann:{crypt.crypt("x", crypt.mksalt(crypt.METHOD_SHA512, rounds=1000))}\nnot a line\nbob:!\nBob::!\n', 0o644)
+    done = subprocess.run([BINARY, 'check', '-c', users.config], text=True, capture_output=True, timeout=60, env=ENV, check=True)
+    for warning in ('passwords:2: warning: expected USER', 'passwords:4: warning: a second', 'chmod 600', '1 of 3 passwords have no keys'):
+        assert warning in done.stderr, done.stderr
+    users.write('')
+    done = subprocess.run([BINARY, 'check', '-c', users.config], text=True, capture_output=True, timeout=60, env=ENV, check=True)
+    assert not done.stderr
+
+
 def test_at_once(users):
     users.write('')
     processes = [subprocess.Popen([BINARY, 'user', 'add', f'user{n}', '--generate', '-c', users.config], env=ENV,
