@@ -2,6 +2,7 @@
 #include "svc/policy/policy_inside.h"
 
 #include "base/mem.h"
+#include "core/route.h"
 #include "svc/metrics.h"
 
 #include <assert.h>
@@ -11,13 +12,28 @@ enum { REPLY_MAX = 4096, NOTICE_MAX = 4096 };
 
 // --- the administrator is told once
 
+// Where `guard notify` says nothing: the postmaster of our own host name where that takes mail here, else of the domain
+// of ours that it lies in, else of our first one. Mail to a host name that is not ours would come back to us.
+static struct slice postmaster_domain(const struct config *c) {
+    struct slice hostname = c->hostname, found = hostname;
+    if (route_is_local(c, hostname))
+        return hostname;
+    for (size_t i = 0; i < c->domains_n; i++) {
+        struct slice name = c->domains[i].name,
+                     tail = slice_from(hostname, hostname.n > name.n ? hostname.n - name.n : 0);
+        if (i == 0 || slice_ieq(tail, name))
+            found = name;
+    }
+    return found;
+}
+
 static bool tell(struct policy_service *s, struct slice user, struct slice why) {
     BUF_AUTO struct buf to = {.max = 512}, text = {.max = NOTICE_MAX}, subject = {.max = 512}, frame = {.max = 8192};
     struct slice notify = s->config->guard.notify, hostname = s->config->hostname;
     if (notify.n)
         buf_add(&to, notify);
     else
-        buf_addf(&to, "postmaster@%.*s", SLICE_ARG(hostname));
+        buf_addf(&to, "postmaster@%.*s", SLICE_ARG(postmaster_domain(s->config)));
     buf_addf(&subject, "Mail of %.*s is held", SLICE_ARG(user));
     buf_addf(&text,
              "The account %.*s at %.*s sends far more than it used to:\n\n    %.*s\n\n"
