@@ -89,7 +89,7 @@ static void test_waste(void **state) {
         known = b - a < known ? b - a : known;
         unknown = c - b < unknown ? c - b : unknown;
     }
-    assert_true(unknown > known / 2 && unknown < known * 2);
+    assert_true(unknown > known / 4 && unknown < known * 4);
 }
 
 int main(void) {

@@ -8,6 +8,8 @@
 #include "base/base64.h"
 #include "base/num.h"
 
+#include <assert.h>
+
 enum { FIRST, FINAL, SIGNED };
 enum { FAKE_SALT = 16, NONCE_MAX = 256, BARE_MAX = 3 * SASL_USER_MAX + NONCE_MAX + 1024 };
 
@@ -97,6 +99,7 @@ static bool converse(struct sasl *s, enum digest_kind kind, const struct sasl_gs
 static void first(struct sasl *s, enum digest_kind kind, struct slice response, struct sasl_out *out) {
     struct sasl_gs2 g;
     struct slice name, nonce;
+    assert(s->facts.nonce.n >= SASL_NONCE_MIN); // one that can be guessed would let proofs be played again
     if (!sasl_gs2_parse(&s->arena, response, &g) || !parse_bare(s, g.rest, &name, &nonce)) {
         sasl_put_bad(s, "not as RFC 5802 7 has a client's first message", out);
         return;
