@@ -152,8 +152,9 @@ def functions(s):
     """(name, first line, last line) of each function that begins and ends in the first column."""
     lines, begin = s.code.split('\n'), None
     for n, line in enumerate(lines, 1):
-        if begin is None and re.match(r'[A-Za-z_]', line) and '(' in line and not line.rstrip().endswith(';'):
-            begin = (re.search(r'(\w+)\s*\(', line).group(1), n)
+        called = re.search(r'(\w+)\s*\(', line)
+        if begin is None and re.match(r'[A-Za-z_]', line) and called and not line.rstrip().endswith(';'):
+            begin = (called.group(1), n)
         if begin and line.startswith('}'):
             yield begin[0], begin[1], n
             begin = None
