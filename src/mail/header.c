@@ -40,7 +40,25 @@ static void begin_value(struct header_scan *scan) {
     } else if (slice_ieq(name, SLICE("Message-ID"))) {
         scan->at.in_message_id = !scan->has_message_id;
         scan->has_message_id = true;
+    } else if (slice_ieq(name, SLICE("TLS-Required"))) {
+        scan->at.in_tls_required = true;
+        scan->at.word_n = 0;
     }
+}
+
+// Blanks around the word don't count; more than a short one is some other value.
+static void keep_word(struct header_scan *scan, char c) {
+    if (scan->at.word_n < sizeof scan->at.word && (scan->at.word_n || !is_blank(c)))
+        scan->at.word[scan->at.word_n++] = c;
+    else if (!is_blank(c))
+        scan->at.word[0] = '?';
+}
+
+static void end_word(struct header_scan *scan) {
+    struct slice word = slice_trim(slice_of(scan->at.word, scan->at.word_n));
+    if (scan->at.in_tls_required && slice_ieq(word, SLICE("No")))
+        scan->tls_optional = true;
+    scan->at.in_tls_required = false;
 }
 
 static void keep_message_id(struct header_scan *scan, char c) {
@@ -55,6 +73,11 @@ static void trim_message_id(struct header_scan *scan) {
         scan->message_id_n--;
 }
 
+static void end_value(struct header_scan *scan) {
+    trim_message_id(scan);
+    end_word(scan);
+}
+
 static void line_start(struct header_scan *scan, char c) {
     scan->at.line = 1;
     if (is_blank(c) && scan->at.some) { // a continuation
@@ -63,7 +86,7 @@ static void line_start(struct header_scan *scan, char c) {
             keep_message_id(scan, c);
         return;
     }
-    trim_message_id(scan);
+    end_value(scan);
     scan->at.name_n = 0;
     if (c == '\r') {
         scan->at.state = END_CR;
@@ -93,6 +116,8 @@ static void value_byte(struct header_scan *scan, char c) {
         scan->at.state = LINE_START;
     else if (scan->at.in_message_id && c != '\r')
         keep_message_id(scan, c);
+    else if (scan->at.in_tls_required && c != '\r')
+        keep_word(scan, c);
 }
 
 static void take(struct header_scan *scan, char c) {
@@ -120,7 +145,8 @@ static void take(struct header_scan *scan, char c) {
 
 // Bytes of `piece` inside of a value that nobody looks at.
 static size_t skip_value(const struct header_scan *scan, struct slice piece) {
-    return scan->at.state == VALUE && !scan->at.in_message_id ? slice_find(piece, '\n') : 0;
+    bool looked_at = scan->at.in_message_id || scan->at.in_tls_required;
+    return scan->at.state == VALUE && !looked_at ? slice_find(piece, '\n') : 0;
 }
 
 void header_scan_feed(struct header_scan *scan, struct slice piece) {
@@ -142,7 +168,7 @@ void header_scan_end(struct header_scan *scan) {
     if (scan->at.state == NAME || scan->at.state == AFTER_NAME || scan->at.state == END_CR) {
         no_field(scan);
     } else {
-        trim_message_id(scan);
+        end_value(scan);
         finish(scan, true);
     }
 }

@@ -21,6 +21,7 @@ struct header_scan {
     bool done;         // the section has ended; more input changes nothing
     bool broken;       // it ended without an empty line
     bool has_from, has_date, has_message_id;
+    bool tls_optional; // "TLS-Required: No" (RFC 8689 3)
 
     char message_id[HEADER_MESSAGE_ID_MAX]; // the first one's value, unfolded and trimmed, cut when too long; only
     size_t message_id_n;                    // visible ASCII, anything else is "?". For logs
@@ -28,7 +29,9 @@ struct header_scan {
     struct { // where in a line the scan is; nobody else's business
         char name[HEADER_NAME_MAX];
         uint8_t name_n, state;
-        bool in_message_id, some;
+        bool in_message_id, in_tls_required, some;
+        char word[3]; // of TLS-Required
+        uint8_t word_n;
         uint64_t line; // bytes of the line so far
     } at;
 };

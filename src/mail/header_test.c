@@ -103,11 +103,42 @@ static void test_walk(void **state) {
     assert_false(header_find(content, SLICE("Cc"), &field));
 }
 
+static void test_tls_required(void **state) {
+    static const struct {
+        const char *text;
+        bool optional;
+    } cases[] = {
+        {"TLS-Required: No\r\n\r\n", true},
+        {"Subject: x\r\ntls-required:no\r\nTo: y\r\n\r\n", true},
+        {"TLS-Required :\t No \t\r\n\r\n", true},
+        {"TLS-Required:\r\n  No\r\n\r\n", true},
+        {"TLS-Required: No", true},
+        {"TLS-Required: Yes\r\n\r\n", false},
+        {"TLS-Required: Not\r\n\r\n", false},
+        {"TLS-Required: N o\r\n\r\n", false},
+        {"TLS-Required: No way\r\n\r\n", false},
+        {"TLS-Required: No\r\n  way\r\n\r\n", false},
+        {"TLS-Required:\r\n\r\n", false},
+        {"X-TLS-Required: No\r\n\r\n", false},
+        {"Subject: TLS-Required: No\r\n\r\nTLS-Required: No\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t cut = 0; cut <= strlen(cases[i].text); cut++) {
+            struct header_scan scan = {0};
+            header_scan_feed(&scan, slice_upto(slice_str(cases[i].text), cut));
+            header_scan_feed(&scan, slice_from(slice_str(cases[i].text), cut));
+            header_scan_end(&scan);
+            if (scan.tls_optional != cases[i].optional)
+                fail_msg("%s, cut at %zu", cases[i].text, cut);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_scan_facts),
         cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_tls_required),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,8 @@ bool smtpd_content_submit(struct smtpd_content *c, struct smtpd_session *s, stru
         *e = c->why;
         return false;
     }
+    if (c->header.tls_optional && !(s->transaction->envelope.flags & ENVELOPE_REQUIRETLS)) // RFC 8689 4.1
+        s->transaction->envelope.flags |= ENVELOPE_TLS_OPTIONAL;
     struct message_submit m = {
         .queue_id = c->queue_id,
         .envelope = s->transaction->envelope,
