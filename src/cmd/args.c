@@ -5,6 +5,56 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool take(struct args *a, int option) {
+    switch (option) {
+    case 'c':
+        a->config = optarg;
+        break;
+    case 'C':
+        a->control = optarg;
+        break;
+    case 'd':
+        a->domain = optarg;
+        break;
+    case 'j':
+        a->json = true;
+        break;
+    case 'h':
+        a->help = true;
+        break;
+    case 'a':
+        a->all = true;
+        break;
+    case 'e':
+        a->effective = true;
+        break;
+    case 'A':
+        a->app = optarg;
+        break;
+    case 'g':
+        a->generate = true;
+        break;
+    case 'D':
+        a->remove = true;
+        break;
+    case 'R':
+        a->rsa = optarg;
+        break;
+    case 'S':
+        a->selector = optarg;
+        break;
+    case 'E':
+        a->ed25519 = true;
+        break;
+    case 'N':
+        a->now = true;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 bool args_parse(int argc, char **argv, struct args *out) {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
@@ -17,6 +67,10 @@ bool args_parse(int argc, char **argv, struct args *out) {
         {"app", required_argument, NULL, 'A'},
         {"generate", no_argument, NULL, 'g'},
         {"delete", no_argument, NULL, 'D'},
+        {"rsa", required_argument, NULL, 'R'},
+        {"selector", required_argument, NULL, 'S'},
+        {"ed25519", no_argument, NULL, 'E'},
+        {"now", no_argument, NULL, 'N'},
         {NULL, 0, NULL, 0},
     };
     struct args a = {.program = "posthouse", .config = ARGS_CONFIG};
@@ -24,42 +78,11 @@ bool args_parse(int argc, char **argv, struct args *out) {
     optind = 1;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "c:jh", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            a.config = optarg;
-            break;
-        case 'C':
-            a.control = optarg;
-            break;
-        case 'd':
-            a.domain = optarg;
-            break;
-        case 'j':
-            a.json = true;
-            break;
-        case 'h':
-            a.help = true;
-            break;
-        case 'a':
-            a.all = true;
-            break;
-        case 'e':
-            a.effective = true;
-            break;
-        case 'A':
-            a.app = optarg;
-            break;
-        case 'g':
-            a.generate = true;
-            break;
-        case 'D':
-            a.remove = true;
-            break;
-        default:
-            fprintf(stderr, "%s: an unknown option, or one without its value: %s; see: %s --help\n", a.program,
-                    argv[optind - 1], a.program);
-            return false;
-        }
+        if (take(&a, option))
+            continue;
+        fprintf(stderr, "%s: an unknown option, or one without its value: %s; see: %s --help\n", a.program,
+                argv[optind - 1], a.program);
+        return false;
     }
     a.words_n = argc - optind;
     a.words = calloc((size_t)a.words_n + 1, sizeof *a.words);

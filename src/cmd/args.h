@@ -6,13 +6,16 @@
 #define ARGS_CONFIG "/etc/posthouse/posthouse.conf"
 
 struct args {
-    const char *program; // for messages
-    const char *config;  // -c FILE
-    const char *control; // --control PATH: where the server listens, without reading a configuration
-    const char *domain;  // --domain D
-    const char *app;     // --app NAME: of a user's secret
-    bool generate;       // --generate
-    bool remove;         // --delete
+    const char *program;  // for messages
+    const char *config;   // -c FILE
+    const char *control;  // --control PATH: where the server listens, without reading a configuration
+    const char *domain;   // --domain D
+    const char *app;      // --app NAME: of a user's secret
+    bool generate;        // --generate
+    bool remove;          // --delete
+    const char *rsa;      // --rsa BITS
+    const char *selector; // --selector S
+    bool ed25519, now;    // --ed25519, --now
     bool json, help, all, effective;
     const char **words; // what is no option; NULL-terminated
     int words_n;

@@ -78,6 +78,21 @@ static const struct command {
      "\n"
      "  posthouse guard list\n"
      "  posthouse guard release ann@example.org\n"},
+    {"dkim", cmd_dkim, "make, publish, check and rotate keys that sign mail",
+     "usage: posthouse dkim new DOMAIN [--rsa BITS] [--ed25519] [--selector S] [-c FILE] [--json]\n"
+     "       posthouse dkim dns DOMAIN [-c FILE] [--json]\n"
+     "       posthouse dkim check DOMAIN [-c FILE] [--json]\n"
+     "       posthouse dkim rotate DOMAIN [--now] [-c FILE] [--json]\n"
+     "       posthouse dkim list [DOMAIN] [-c FILE] [--json]\n"
+     "\n"
+     "new makes an RSA key of 2048 bits and an Ed25519 key, or what is asked for, and prints their records for DNS.\n"
+     "They sign nothing until rotate finds them published (--now: without a look). rotate makes the next keys where\n"
+     "none are waiting; the ones before stay in DNS for a week, and a later rotate removes them. dns prints records\n"
+     "again, check compares what is published. check and rotate exit with 75 for what is not there (yet), 65 for\n"
+     "what is wrong. A running server sees changes within a second.\n"
+     "\n"
+     "  posthouse dkim new example.org\n"
+     "  posthouse dkim check example.org && posthouse dkim rotate example.org\n"},
     {"stop", cmd_stop, "stop a running server",
      "usage: posthouse stop [-c FILE] [--json]\n"
      "\n"
@@ -140,7 +155,8 @@ int cmd_too_many(const struct args *a, const char *what, const char *word) {
 }
 
 static bool takes_words(const struct command *c) {
-    return c->run == cmd_queue || c->run == cmd_user || c->run == cmd_lockout || c->run == cmd_guard;
+    return c->run == cmd_queue || c->run == cmd_user || c->run == cmd_lockout || c->run == cmd_guard ||
+           c->run == cmd_dkim;
 }
 
 static int dispatch(struct args *a) {
