@@ -26,7 +26,6 @@ static void look(struct slice section, struct seen *seen, struct submit_header *
         seen->date |= is(&f, "Date");
         seen->message_id |= is(&f, "Message-ID");
         found->mime |= is(&f, "MIME-Version") || slice_istarts(f.name, SLICE("Content-"));
-        found->tls_optional |= is(&f, "TLS-Required") && slice_ieq(slice_trim(f.value), SLICE("No"));
     }
 }
 

@@ -25,7 +25,6 @@ struct submit_header {
     bool from_added;         // it is the user's address
     struct mailboxes sender; // none or one
     bool mime;               // says itself what its body is: MIME-Version or a Content- field (RFC 2045)
-    bool tls_optional;       // "TLS-Required: No" (RFC 8689 5)
 };
 
 // `section` as header_section gives it: fields only, which may be none; the empty line behind is the caller's. Appends

@@ -76,12 +76,11 @@ static void facts_of_it(void **state) {
     assert_int_equal(h.from.n, 2);
     assert_true(slice_eq(h.from.list[0], SLICE("a@x.example")));
     assert_true(slice_eq(h.sender.list[0], SLICE("c@x.example")));
-    assert_false(h.mime || h.tls_optional);
-    h = fix(SLICE("MIME-version: 1.0\r\nTLS-Required: no\r\n"), &out);
-    assert_true(h.mime && h.tls_optional);
+    assert_false(h.mime || h.from_added);
+    h = fix(SLICE("MIME-version: 1.0\r\n"), &out);
+    assert_true(h.mime && h.from_added);
     assert_true(slice_eq(h.from.list[0], SLICE("alice@example.org")));
-    assert_true(fix(SLICE("Content-Type: text/plain\r\nTLS-Required: maybe\r\n"), &out).mime);
-    assert_false(fix(SLICE("TLS-Required: maybe\r\n"), &out).tls_optional);
+    assert_true(fix(SLICE("Content-Type: text/plain\r\n"), &out).mime);
 }
 
 // --- long lines

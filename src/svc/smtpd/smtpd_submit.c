@@ -238,7 +238,5 @@ bool smtpd_submit_end(struct smtpd_content *c, struct smtpd_session *s, struct e
         return false;
     if (u->lines.eight)
         env->flags |= ENVELOPE_8BIT;
-    if (u->found.tls_optional && !(env->flags & ENVELOPE_REQUIRETLS)) // RFC 8689 5: the parameter wins
-        env->flags |= ENVELOPE_TLS_OPTIONAL;
     return true;
 }
