@@ -264,6 +264,50 @@ def log_in(site, user, password):
         return True
 
 
+def scram_log_in(site, user, password):
+    """SCRAM-SHA-256 (RFC 7677) by hand; insists that the server shows that it knows the keys, too."""
+    def b64(data):
+        return base64.b64encode(data).decode()
+
+    with smtplib.SMTP('127.0.0.1', site.submission_port, timeout=20) as s:
+        s._host = 'mx1.example.org'
+        s.starttls(context=ssl.create_default_context(cafile=f'{site.dir}/cert.pem'))
+        s.ehlo()
+        bare = f'n={user},r=rOprNGfwEbeRWgbNEkqO'
+        code, answer = s.docmd('AUTH', 'SCRAM-SHA-256 ' + b64(f'n,,{bare}'.encode()))
+        assert code == 334, answer
+        server_first = base64.b64decode(answer).decode()
+        nonce, salt, iterations = re.fullmatch('r=([^,]*),s=([^,]*),i=([0-9]+)', server_first).groups()
+        assert nonce.startswith('rOprNGfwEbeRWgbNEkqO') and len(nonce) > 36
+        stored, server = scram_keys(password, base64.b64decode(salt), int(iterations))
+        salted = hashlib.pbkdf2_hmac('sha256', password.encode(), base64.b64decode(salt), int(iterations))
+        message = f'{bare},{server_first},c=biws,r={nonce}'.encode()
+        proof = bytes(a ^ b for a, b in zip(hmac.digest(salted, b'Client Key', 'sha256'), hmac.digest(stored, message, 'sha256')))
+        code, answer = s.docmd(b64(f'c=biws,r={nonce},p={b64(proof)}'.encode()))
+        if code == 535:
+            return False
+        assert code == 334 and base64.b64decode(answer).decode() == 'v=' + b64(hmac.digest(server, message, 'sha256'))
+        return s.docmd('')[0] == 235
+
+
+def test_scram_by_any_secret(sites):
+    site = sites('', submission=True, started=False)
+    made = {}
+    for user, options in (('carol', []), ('carol', ['--app', 'phone']), ('carol', ['--app', 'laptop'])):
+        made[tuple(options)] = subprocess.run([BINARY, 'user', 'add', user, '--generate', *options, '-c', site.config], env=ENV,
+                                              text=True, capture_output=True, timeout=60, check=True).stdout.strip()
+    site.start()
+    for password in made.values():
+        assert scram_log_in(site, 'carol', password)
+    assert not scram_log_in(site, 'carol', 'wrong')
+    assert not scram_log_in(site, 'nobody', 'wrong')
+
+    def used():
+        return sum(r['user'] == 'carol' and r['last_use'] is not None for r in site.json('user', 'list'))
+
+    wait_until(lambda: used() == 3, 10, 0.2)
+
+
 def test_a_running_server_sees_it(sites):
     site = sites(submission=True)
     made = subprocess.run([BINARY, 'user', 'add', 'carol', '--app', 'phone', '--generate', '-c', site.config], env=ENV, text=True,
