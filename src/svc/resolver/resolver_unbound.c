@@ -263,11 +263,11 @@ static void probe(struct loop_timer *t) {
 
 static void free_unbound(struct resolver_backend *b) {
     struct unbound *u = LIST_ENTRY(b, struct unbound, backend);
-    loop_timer_stop(u->world->loop, &u->probe);
     if (u->plain)
         ub_ctx_delete(u->plain);
     if (u->validating)
         ub_ctx_delete(u->validating);
+    loop_timer_stop(u->world->loop, &u->probe); // now: questions that stood open end with an answer, which sets it
     LIST_EACH(at, &u->waiting) {
         list_remove(at);
         free(LIST_ENTRY(at, struct waiting, entry));
