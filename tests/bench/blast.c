@@ -32,7 +32,7 @@ static void usage(int code) {
           "  --size BYTES        of a message (1024)\n"
           "  --recipients N      of a message (1)\n"
           "  --from ADDRESS, --recipient ADDRESS\n"
-          "  --sources N         come from 127.0.1.1, 127.0.1.2, ...\n"
+          "  --sources N         come from 127.0.1.1, 127.0.2.1, ...: networks of their own\n"
           "  --opening N         connections that wait for their greeting at once (100)\n"
           "  --pipelining        MAIL, RCPT and DATA in one go (RFC 2920)\n"
           "  --starttls, --tls   TLS by STARTTLS, or from the first byte; no certificate is checked\n"

@@ -17,7 +17,7 @@ struct blast_job {
     uint64_t per_connection; // messages before QUIT and a new connection, 0: all
     uint64_t size;           // of a message in bytes, header included
     uint64_t recipients;
-    uint64_t sources; // come from this many addresses, 127.0.1.1 and up; 0: the kernel's choice
+    uint64_t sources; // come from this many addresses, 127.0.1.1, 127.0.2.1, ...; 0: the kernel's choice
     uint64_t opening; // connections that may wait for their greeting at once
     double seconds;   // no message begins later, 0: no limit
     double crowd;     // idle crowd: hold all connections open for so long after EHLO

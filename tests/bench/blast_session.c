@@ -22,7 +22,7 @@
 
 enum step { STEP_ON, STEP_OVER, STEP_LOST };
 
-static const uint32_t SOURCE_FIRST = 0x7f000101; // 127.0.1.1
+enum { SOURCE_FIRST = 0x7f000101, SOURCE_STEP = 256 }; // 127.0.1.1, 127.0.2.1: networks of their own
 
 static void watch(struct blast *b, struct session *s, uint32_t events) {
     if (s->events == events)
@@ -38,7 +38,7 @@ static void note(struct blast *b, const struct session *s, struct slice what) {
 }
 
 void session_open(struct blast *b, struct session *s) {
-    uint32_t source = b->job.sources ? SOURCE_FIRST + (uint32_t)(b->connections % b->job.sources) : 0;
+    uint32_t source = b->job.sources ? SOURCE_FIRST + SOURCE_STEP * (uint32_t)(b->connections % b->job.sources) : 0;
     *s = (struct session){.fd = -1, .opened_ns = tcp_now_ns(), .ticket = s->ticket};
     s->fd = tcp_connect(&b->job.to, source);
     b->connections++;
@@ -171,7 +171,11 @@ static enum step begin_tls(struct blast *b, struct session *s) {
         return STEP_LOST;
     SSL_set_connect_state(s->tls);
     SSL_set_app_data(s->tls, s);
-    if (s->ticket && SSL_set_session(s->tls, s->ticket) != 1)
+    // A copy, since OpenSSL lets a ticket of TLS 1.3 be used only once, and not every server sends a new one each time.
+    SSL_SESSION *ticket = s->ticket ? SSL_SESSION_dup(s->ticket) : NULL;
+    bool ok = !ticket || SSL_set_session(s->tls, ticket) == 1;
+    SSL_SESSION_free(ticket);
+    if (!ok)
         return STEP_LOST;
     return handshake(b, s);
 }

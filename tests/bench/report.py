@@ -10,6 +10,8 @@ TARGETS = {
     'accept': {'speed': (8, 10), 'cpu': (12, 15), 'limit': 0.40, 'p99_ms': 10},
     'relay': {'speed': (6, 10)},
     'idle': {'kb': 8},
+    'idle-tls': {'kb': 40},
+    'sign': {'speed': (5, 10)},
 }
 
 

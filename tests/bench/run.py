@@ -14,21 +14,29 @@ import time
 
 import plot
 import report
-from contenders import HOLD, RELAY, Limit, Postfix, Posthouse
+from contenders import HOLD, RELAY, SENDER, USER, Job, Limit, Postfix, Posthouse
 from disk import AT, Disk
 from meter import Tree, machine_busy
-from tools import (BIN, ROOT, WORK, BenchError, build_programs, build_release, find_binary, free_port,
-                   make_certificate, say)
+from tools import BIN, ROOT, WORK, BenchError, build_programs, build_release, find_binary, free_port, say
 
 DISTURBED = 0.15  # part of the machine that others may use before a run's speed is worth little
 STALL = 20  # seconds without a message after which a relay is taken for stuck
 
 
+# A session with submission, from one of 100 networks: wrong passwords of one don't keep others waiting, so it matters.
+AS_USER = ['--tls', '--auth', f'{USER[0]}:{USER[1]}', '--from', SENDER, '--sources', '100']
+
+
 class Workload:
-    def __init__(self, name, title, goal, work, connections, size, blast=(), usual=True):
+    def __init__(self, name, title, goal, work, connections, size, blast=(), usual=True, sign=False, warm=2000):
         self.name, self.title, self.goal, self.work = name, title, goal, work
         self.connections, self.size, self.blast, self.usual = connections, size, list(blast), usual
-        self.tls = '--starttls' in blast
+        self.sign, self.warm = sign, warm
+        self.submission = '--auth' in self.blast
+        self.tls = '--starttls' in self.blast or self.submission
+
+    def job(self, sink_port):
+        return Job(self.work, sink_port, self.tls, self.submission, self.sign)
 
 
 WORKLOADS = [
@@ -37,6 +45,13 @@ WORKLOADS = [
     Workload('single-10k', 'accept to queue, one connection, 10 KiB', None, HOLD, 1, 10240),
     Workload('relay-10k', 'relay through to the sink, 50 connections, 10 KiB', 'relay', RELAY, 50, 10240),
     Workload('idle', 'idle sessions after EHLO', 'idle', HOLD, 0, 0),
+    Workload('submit-tls', 'submission: for each message a connection, a full handshake, AUTH PLAIN; 50 at once, 4 KiB',
+             None, HOLD, 50, 4096, AS_USER + ['--per-connection', '1'], warm=300),
+    Workload('submit-resume', 'the same, with resumed TLS sessions', None, HOLD, 50, 4096,
+             AS_USER + ['--per-connection', '1', '--resume'], warm=300),
+    Workload('sign-rsa', 'submission over 50 kept connections, each message signed with RSA-2048, 4 KiB', 'sign', HOLD, 50,
+             4096, AS_USER, sign=True),
+    Workload('idle-tls', 'idle sessions with submission after AUTH', 'idle-tls', HOLD, 0, 0, AS_USER),
     Workload('pipelined-1k', 'accept to queue, 50 pipelining connections, 1 KiB', None, HOLD, 50, 1024,
              ['--pipelining'], usual=False),
     Workload('pipelined-10k', 'accept to queue, 50 pipelining connections, 10 KiB', None, HOLD, 50, 10240,
@@ -92,6 +107,8 @@ def blast(contender, workload, how):
     if done.returncode != 0 or result['failed']:
         raise BenchError(f'{contender.name}: {result["failed"]} failed, {result["done"]} done; {done.stderr.strip()}\n'
                          f'{contender.output()}')
+    if '--resume' in workload.blast and result['resumed'] < 0.9 * (result['handshakes'] - workload.connections):
+        raise BenchError(f'{contender.name}: only {result["resumed"]} of {result["handshakes"]} sessions were resumed')
     return result
 
 
@@ -101,8 +118,8 @@ def warm_up(contender, workload, sink, messages):
         sink.wait_for(result['done'])
 
 
-def measure_mail(contender, workload, sink, how, warm=2000):
-    warm_up(contender, workload, sink, warm)
+def measure_mail(contender, workload, sink, how):
+    warm_up(contender, workload, sink, workload.warm)
     os.sync()  # what earlier runs left to be written is not this one's
     time.sleep(0.3)
     before, cpu, sink_cpu = sink.counts()[0] if sink else 0, contender.tree.cpu(), sink.tree.cpu() if sink else 0
@@ -134,13 +151,13 @@ def settled_pss(tree):
     return last
 
 
-def measure_crowd(contender, crowd):
-    few = Workload('', '', None, HOLD, 20, 1024)
+def measure_crowd(contender, crowd, how=()):
+    few = Workload('', '', None, HOLD, 20, 1024, how)
     blast(contender, few, ['--messages', 200])
     time.sleep(0.5)
     before = settled_pss(contender.tree)
     command = [BIN / 'blast', '--port', contender.port, '--connections', crowd, '--crowd', 120, '--sources', 100,
-               '--json']
+               '--json', *how]
     with subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, text=True) as holding:
         try:
             result = json.loads(holding.stdout.readline())
@@ -156,10 +173,10 @@ def measure_crowd(contender, crowd):
 def measure(contender, workload, options):
     sink = Sink(WORK) if workload.work == RELAY else None
     try:
-        contender.prepare(workload.work, sink.port if sink else 9, make_certificate() if workload.tls else None)
+        contender.prepare(workload.job(sink.port if sink else 9))
         contender.start()
-        if workload.goal == 'idle':
-            return measure_crowd(contender, min(contender.crowd, options.crowd))
+        if workload.connections == 0:
+            return measure_crowd(contender, min(contender.crowd, options.crowd), workload.blast)
         return measure_mail(contender, workload, sink, ['--seconds', options.seconds, '--messages', 10 ** 9])
     finally:
         contender.stop()
@@ -281,15 +298,16 @@ def bench(options):
 
 def smoke_steps():
     """(name, function) for each thing that a bench needs from Posthouse, with tiny counts."""
-    accept = Workload('', '', 'accept', HOLD, 5, 10240)
-    relay = Workload('', '', 'relay', RELAY, 5, 10240)
+    accept = Workload('', '', 'accept', HOLD, 5, 10240, warm=10)
+    relay = Workload('', '', 'relay', RELAY, 5, 10240, warm=10)
+    submit = Workload('', '', None, HOLD, 5, 10240, AS_USER + ['--per-connection', '10', '--resume'], sign=True, warm=10)
 
     def mail(workload):
         contender, sink = Posthouse(), Sink(WORK) if workload.work == RELAY else None
         try:
-            contender.prepare(workload.work, sink.port if sink else 9)
+            contender.prepare(workload.job(sink.port if sink else 9))
             contender.start()
-            measures = measure_mail(contender, workload, sink, ['--messages', 100, '--give-up', 20], warm=10)
+            measures = measure_mail(contender, workload, sink, ['--messages', 100, '--give-up', 20])
             if measures['messages'] != 100 or measures['rate'] <= 0:
                 raise BenchError(f'100 messages were expected, found {measures}')
         finally:
@@ -300,14 +318,14 @@ def smoke_steps():
     def crowd():
         contender = Posthouse()
         try:
-            contender.prepare(HOLD, 9)
+            contender.prepare(Workload('', '', None, HOLD, 0, 0).job(9))
             contender.start()
             measure_crowd(contender, 50)
         finally:
             contender.stop()
 
     return [('bench: accept to queue', lambda: mail(accept)), ('bench: relay to the sink', lambda: mail(relay)),
-            ('bench: idle sessions', crowd)]
+            ('bench: submission, signed', lambda: mail(submit)), ('bench: idle sessions', crowd)]
 
 
 def smoke(options):

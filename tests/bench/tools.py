@@ -78,3 +78,13 @@ def make_certificate():
              3650, '-subj', '/CN=mx.bench.example', '-keyout', key, '-out', certificate])
         key.chmod(0o600)
     return certificate, key
+
+
+def make_dkim_key():
+    """The path of an RSA key of 2048 bits, made once."""
+    key = WORK / 'tls' / 'dkim.pem'
+    if not key.exists():
+        key.parent.mkdir(parents=True, exist_ok=True)
+        run(['openssl', 'genpkey', '-quiet', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', key])
+        key.chmod(0o600)
+    return key
