@@ -15,8 +15,8 @@ static void same(bool taken, bool packed, struct buf *b, struct slice payload) {
 #define THERE_AND_BACK(name)                                                                                           \
     do {                                                                                                               \
         struct message_##name m;                                                                                       \
-        bool taken = message_##name##_unpack(payload, &m);                                                             \
-        same(taken, taken && message_##name##_pack(&b, &m), &b, payload);                                              \
+        bool got = message_##name##_unpack(payload, &m);                                                               \
+        same(got, got && message_##name##_pack(&b, &m), &b, payload);                                                  \
     } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
