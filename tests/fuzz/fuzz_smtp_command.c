@@ -20,6 +20,7 @@ static void check_taken(struct slice line, const struct smtp_command *c) {
     FUZZ_CHECK(fuzz_inside(c->arg, line) && fuzz_inside(c->path.whole, line));
     FUZZ_CHECK(fuzz_inside(c->path.route, c->path.whole) && fuzz_inside(c->path.mailbox, c->path.whole));
     FUZZ_CHECK(fuzz_inside(c->path.local, c->path.mailbox) && fuzz_inside(c->path.domain, c->path.mailbox));
+    FUZZ_CHECK(fuzz_inside(c->submitter, line) && (c->verb == SMTP_MAIL || (!c->submitter.n && !c->requiretls)));
     FUZZ_CHECK(c->verb == SMTP_RCPT ? c->path.whole.n > 0 : true);
     FUZZ_CHECK(c->verb == SMTP_MAIL && c->path.utf8 ? c->smtputf8 : true);
     for (size_t i = 0; i < line.n; i++)

@@ -150,6 +150,7 @@ static void wipe(struct buf *b) {
 
 static bool decode(struct exchange *x, struct slice text) {
     wipe(&x->response);
+    buf_reserve(&x->response, text.n); // growing would leave copies
     if (base64_decode(&x->response, text))
         return true;
     x->reply.user = SLICE_EMPTY;

@@ -10,7 +10,8 @@ enum {
     THERE_MS = 5 * MS_SECOND, // for a process that is just being started again
     LOOK_MS = 20,
     ANSWER_MS = 2 * MS_MINUTE, // hashing has a queue, and failures are told with a delay
-    PACKED_MAX = MESSAGE_SASL_MAX + 4096,
+    HEAD_MAX = 4096,           // bytes of all but the response
+    PACKED_MAX = MESSAGE_SASL_MAX + HEAD_MAX,
 };
 
 // A conversation lives in the process where it was begun: one that starts anew knows nothing of it.
@@ -75,7 +76,8 @@ static FIBER_FN bool ask(struct smtpd_auths *a, struct smtpd_asked **asked, enum
     buf_reset(space);
     bool ok = !packed->failed &&
               link_call((*asked)->link->link, type, &payload, 1, loop_in_ms(a->loop, ANSWER_MS), &reply_type, space, e);
-    explicit_bzero(packed->p, packed->n);
+    if (packed->p)
+        explicit_bzero(packed->p, packed->n);
     buf_done(packed);
     ok = ok && reply_type == LINK_AUTH_REPLY && message_auth_reply_unpack(buf_slice(space), out);
     if (ok && out->result == MESSAGE_AUTH_CHALLENGE) {
@@ -97,6 +99,7 @@ bool smtpd_auths_begin(struct smtpd_auths *a, const struct message_auth_begin *m
     **asked = (struct smtpd_asked){.at = at, .link = peer_hold(at->peer.now)};
     at->open++;
     e->kind = ERR_TEMPORARY;
+    buf_reserve(&packed, m->initial.n + HEAD_MAX); // growing would leave copies of a password
     message_auth_begin_pack(&packed, m);
     return ask(a, asked, LINK_AUTH_BEGIN, &packed, space, out, e);
 }
@@ -106,6 +109,7 @@ bool smtpd_auths_continue(struct smtpd_auths *a, struct smtpd_asked **asked, str
     struct buf packed = {.max = PACKED_MAX};
     struct message_auth_continue m = {.conversation = (*asked)->conversation, .response = response};
     e->kind = ERR_TEMPORARY;
+    buf_reserve(&packed, response.n + HEAD_MAX);
     message_auth_continue_pack(&packed, &m);
     return ask(a, asked, LINK_AUTH_CONTINUE, &packed, space, out, e);
 }

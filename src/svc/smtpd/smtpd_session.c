@@ -24,6 +24,11 @@ static void greet(struct smtpd_session *s) { smtpd_reply_named(s, SLICE("220 "),
 
 static bool offers_tls(const struct smtpd_session *s) { return s->shared->start_tls && !s->tls; }
 
+// RFC 8689 2: over TLS, by who can keep to it further on.
+static bool offers_requiretls(const struct smtpd_session *s) {
+    return s->tls && s->shared->config->tls_out != CONFIG_TLS_OUT_NEVER;
+}
+
 static void greet_extended(struct smtpd_session *s) {
     const struct config *c = s->shared->config;
     struct buf lines = {.max = 4096};
@@ -31,7 +36,7 @@ static void greet_extended(struct smtpd_session *s) {
              SLICE_ARG(c->hostname), (unsigned long long)c->limits.message_size);
     if (offers_tls(s))
         buf_add_str(&lines, "\nSTARTTLS");
-    if (s->tls)
+    if (offers_requiretls(s))
         buf_add_str(&lines, "\nREQUIRETLS");
     smtpd_auth_offer(s, &lines);
     smtpd_xclient_offer(s, &lines);
@@ -105,8 +110,9 @@ static void refuse_verb(struct smtpd_session *s) { smtpd_refuse(s, SLICE("502 5.
 // Parameters belong to what is offered (RFC 5321 4.1.1.11).
 static FIBER_FN void do_mail(struct smtpd_session *s, const struct smtp_command *c) {
     bool outside = !s->transaction;
-    if (c->requiretls && !s->tls)
-        smtpd_refuse(s, SLICE("555 5.5.4 REQUIRETLS only over TLS\r\n"));
+    if (c->requiretls && !offers_requiretls(s))
+        smtpd_refuse(s, s->tls ? SLICE("555 5.5.4 REQUIRETLS is not offered here\r\n")
+                               : SLICE("555 5.5.4 REQUIRETLS only over TLS\r\n"));
     else if (c->submitter.n && !smtpd_is_submission(s))
         smtpd_refuse(s, SLICE("555 5.5.4 a parameter of MAIL is not known here\r\n"));
     else
