@@ -62,6 +62,7 @@ static enum message_pam_result result_of(int code) {
     case PAM_USER_UNKNOWN:
         return MESSAGE_PAM_UNKNOWN;
     case PAM_AUTH_ERR:
+    case PAM_SYSTEM_ERR: // pam_exec says so of every refusal: who guesses must be counted
     case PAM_ACCT_EXPIRED:
     case PAM_AUTHTOK_EXPIRED:
     case PAM_NEW_AUTHTOK_REQD:
