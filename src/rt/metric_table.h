@@ -117,7 +117,7 @@
     X(DNS_SECONDS,         "dns_seconds",                    HISTOGRAM, NS,  SUM,  NONE,       "One question put to the resolver") \
     X(LOOKUP_SECONDS,      "table_lookup_seconds",           HISTOGRAM, NS,  SUM,  NONE,       "One recipient looked up") \
     X(AUTH_CONVERSATIONS,  "auth_conversations",             GAUGE,     ONE, SUM,  NONE,       "Log-ins that are under way") \
-    X(AUTH_WAITING,        "auth_waiting",                   GAUGE,     ONE, SUM,  NONE,       "Log-ins that wait for their turn at a hash, PAM or an issuer of tokens") \
+    X(AUTH_WAITING,        "auth_waiting",                   GAUGE,     ONE, SUM,  NONE,       "Log-ins that wait for their turn to be checked") \
     X(AUTH_TROUBLE,        "auth_trouble_total",             COUNTER,   ONE, SUM,  NONE,       "Log-ins that nobody could decide") \
     X(AUTH_HASH_SECONDS,   "auth_hash_seconds",              HISTOGRAM, NS,  SUM,  NONE,       "One hashing of a password") \
     X(PROCESS_UP,          "process_up",                     GAUGE,     ONE, EACH, NONE,       "1 for each process that answers") \
