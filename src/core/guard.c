@@ -144,6 +144,7 @@ struct guard_verdict guard_count(struct guard *g, struct slice user, uint32_t re
     if (v.state == GUARD_HOLDING && recipients)
         add(&a->held, 1);
     bounded_pin(&g->users, &a->entry, is_kept_back(a));
+    g->untold |= v.began;
     v.why = slice_str(a->why);
     return v;
 }
@@ -216,14 +217,15 @@ uint32_t guard_held(const struct guard *g) {
     return n;
 }
 
-bool guard_next_untold(const struct guard *g, struct slice *user, struct slice *why) {
+bool guard_next_untold(struct guard *g, struct slice *user, struct slice *why) {
     const struct account *a;
-    for (size_t at = 0; g->users.pinned && (a = map_next(&g->users.map, &at));)
+    for (size_t at = 0; g->untold && (a = map_next(&g->users.map, &at));)
         if (a->state == GUARD_HOLDING && !a->told) {
             *user = a->entry.key;
             *why = slice_str(a->why);
             return true;
         }
+    g->untold = false;
     return false;
 }
 
@@ -307,6 +309,7 @@ bool guard_load(struct guard *g, struct slice key, struct slice value) {
     // The lists go through the entry's own address.
     memcpy((char *)to + sizeof to->entry, (char *)&a + sizeof a.entry, sizeof a - sizeof a.entry);
     bounded_pin(&g->users, &to->entry, is_kept_back(to));
+    g->untold |= to->state == GUARD_HOLDING && !to->told;
     bounded_kept(&g->users, &to->entry);
     return true;
 }

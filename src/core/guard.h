@@ -31,6 +31,7 @@ const char *guard_figure_name(enum guard_figure f); // "messages"
 struct guard {
     const struct config_guard *config;
     struct bounded users;
+    bool untold; // somebody may be to be told of
 };
 
 void guard_init(struct guard *g, const struct config_guard *c, const struct hash_key *key);
@@ -69,7 +70,7 @@ void guard_list(const struct guard *g, enum guard_state state, struct slice user
 uint32_t guard_held(const struct guard *g); // accounts that are holding
 
 // An account whose holding nobody was told of, with its reason; false when there is none.
-bool guard_next_untold(const struct guard *g, struct slice *user, struct slice *why);
+bool guard_next_untold(struct guard *g, struct slice *user, struct slice *why);
 void guard_told(struct guard *g, struct slice user);
 
 // --- to be kept elsewhere under a key that begins with 'g'; as lockout.h
