@@ -22,7 +22,7 @@ const struct role_kind role_auth = {
 
 // --- pam
 
-static void *pam_make(struct world *w, const struct role_start *s, struct err *e) { return pam_new(w, s->config); }
+static void *pam_make(struct world *w, const struct role_start *s, struct err *e) { return pam_new(w, NULL); }
 
 static void pam_take(void *service, struct link *link, enum role peer, uint32_t instance) {
     pam_attach(service, link, peer);

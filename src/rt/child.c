@@ -38,6 +38,7 @@ static _Noreturn void be_child(struct child *c) {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD};
     struct buf out = {.max = c->max};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0);
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_DFL);
     jail_close_others(&c->ends[1], 1);
@@ -83,8 +84,10 @@ static FIBER_FN bool reap(pid_t pid, bool finished) {
     pid_t got = 0;
     for (int i = 0; finished && i < REAP_TRIES && (got = waitpid(pid, &status, WNOHANG)) == 0; i++)
         finished = fiber_sleep(1);
-    if (got == 0)
+    if (got == 0) {
+        kill(-pid, SIGKILL); // what it started as well
         kill(pid, SIGKILL);
+    }
     while (got == 0 || (got < 0 && errno == EINTR))
         got = waitpid(pid, &status, 0);
     return got == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;

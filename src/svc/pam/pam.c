@@ -15,6 +15,7 @@ enum { REPLY_MAX = 1024 };
 
 struct pam_service {
     struct world *world;
+    const char *directory;
     struct fiber_group group;
     struct peer auth, control;
     struct metric metric;
@@ -41,7 +42,7 @@ static bool check(void *arg, struct buf *out) {
     const struct question *q = arg;
     BUF_AUTO struct buf why = {.max = 200};
     enum message_pam_result result;
-    pam_check(&q->m, &result, &why);
+    pam_check(&q->m, q->service->directory, &result, &why);
     return message_pam_reply_pack(out, &(struct message_pam_reply){.result = result, .why = buf_slice(&why)});
 }
 
@@ -124,9 +125,9 @@ static void from_control(void *service, struct peer_link *from, const struct lin
     metrics_answer(&s->metric, s->world, from, frame);
 }
 
-struct pam_service *pam_new(struct world *w, const struct config *c) {
+struct pam_service *pam_new(struct world *w, const char *directory) {
     struct pam_service *s = MEM_NEW(struct pam_service);
-    *s = (struct pam_service){.world = w};
+    *s = (struct pam_service){.world = w, .directory = directory};
     fiber_group_init(&s->group, w->loop, "pam");
     s->auth = (struct peer){.group = &s->group, .handle = from_auth, .service = s};
     s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};

@@ -6,7 +6,6 @@
 // /etc/shadow as root.
 #pragma once
 
-#include "core/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 
@@ -18,7 +17,8 @@ enum {
 
 struct pam_service;
 
-struct pam_service *pam_new(struct world *w, const struct config *c);
+// `directory` describes PAM's services; NULL: the system's, /etc/pam.d.
+struct pam_service *pam_new(struct world *w, const char *directory);
 
 // ROLE_AUTH or ROLE_CONTROL.
 void pam_attach(struct pam_service *s, struct link *link, enum role peer);

@@ -94,7 +94,8 @@ static int ask(pam_handle_t *pam, const char *client) {
 
 static bool has_nul(struct slice s) { return slice_find(s, '\0') < s.n; }
 
-void pam_check(const struct message_pam_check *m, enum message_pam_result *result, struct buf *why) {
+void pam_check(const struct message_pam_check *m, const char *directory, enum message_pam_result *result,
+               struct buf *why) {
     if (has_nul(m->service) || has_nul(m->user) || has_nul(m->password) || has_nul(m->client) || !m->password.n) {
         *result = MESSAGE_PAM_FAILED;
         buf_add_str(why, "an empty password, or a NUL");
@@ -104,7 +105,8 @@ void pam_check(const struct message_pam_check *m, enum message_pam_result *resul
     struct answers answers = {.password = password};
     struct pam_conv conversation = {.conv = converse, .appdata_ptr = &answers};
     pam_handle_t *pam = NULL;
-    int code = pam_start(service, user, &conversation, &pam);
+    int code = directory ? pam_start_confdir(service, user, &conversation, directory, &pam)
+                         : pam_start(service, user, &conversation, &pam);
     if (code == PAM_SUCCESS)
         code = ask(pam, client);
     *result = result_of(code);

@@ -4,5 +4,6 @@
 #include "core/message_auth.h"
 
 // Authentication, and whether the account may be used (pam_acct_mgmt). Only prompts that hide what is typed are
-// answered, with the password. Wipes its copies.
-void pam_check(const struct message_pam_check *m, enum message_pam_result *result, struct buf *why);
+// answered, with the password. Wipes its copies. `directory` describes the services; NULL: the system's.
+void pam_check(const struct message_pam_check *m, const char *directory, enum message_pam_result *result,
+               struct buf *why);
