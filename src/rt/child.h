@@ -7,7 +7,7 @@
 
 // Runs `work` in a copy of this process, on the process's own stack, with nothing open but the standard descriptors,
 // and waits for what it wrote into `out` (room for `result->max` bytes; that is the end of it). Killed at the deadline,
-// together with what it started. An end without success, or a result that doesn't fit, is a temporary
+// together with its process group. An end without success, or a result that doesn't fit, is a temporary
 // error.
 FIBER_FN MUST_CHECK bool child_run(bool (*work)(void *arg, struct buf *out), void *arg, struct mono deadline,
                                    struct buf *result, struct err *e);
