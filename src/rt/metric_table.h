@@ -100,7 +100,7 @@
     X(LOG_DAMAGED,         "queue_log_damaged_total",        COUNTER,   ONE, SUM,  NONE,       "Damaged records met by replay") \
     X(CONNECTIONS_OUT,     "connections_out_total",          COUNTER,   ONE, SUM,  CONNECTION, "Connections to next hops, per transaction") \
     X(SIGNATURES,          "key_signatures_total",           COUNTER,   ONE, SUM,  RESULT,     "Signatures that the keys processes were asked for") \
-    X(CERTIFICATE_EXPIRY,  "certificate_expiry_seconds",     GAUGE,     NS,  SUM,  NONE,       "Until the first certificate expires; 0 without one, negative afterwards") \
+    X(CERTIFICATE_EXPIRY,  "certificate_expiry_seconds",     GAUGE,     NS,  SUM,  NONE,       "Until the first certificate expires; 0 without one") \
     X(TLS_OUT,             "tls_out_total",                  COUNTER,   ONE, SUM,  RESULT,     "TLS handshakes as a client") \
     X(DNS_QUERIES,         "dns_queries_total",              COUNTER,   ONE, SUM,  ANSWER,     "Questions put to the resolver") \
     X(DNS_ANSWERS,         "dns_answers_total",              COUNTER,   ONE, SUM,  DNSSEC,     "Answers that DNS gave, by what validation found") \
