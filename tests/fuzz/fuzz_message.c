@@ -16,6 +16,9 @@ static void unpack(uint8_t which, struct slice payload, struct arena *arena) {
         struct message_expand_reply expand_reply;
         struct message_queue_query query;
         struct message_queue_reply reply;
+        struct message_owns owns;
+        enum message_ownership ownership;
+        uint32_t reserve;
     } m;
     switch (which) {
     case 0: (void)message_submit_unpack(payload, arena, &m.submit); break;
@@ -28,7 +31,10 @@ static void unpack(uint8_t which, struct slice payload, struct arena *arena) {
     case 7: (void)message_resolve_reply_unpack(payload, arena, &m.resolve_reply); break;
     case 8: (void)message_expand_reply_unpack(payload, arena, &m.expand_reply); break;
     case 9: (void)message_queue_query_unpack(payload, &m.query); break;
-    default: (void)message_queue_reply_unpack(payload, arena, &m.reply); break;
+    case 10: (void)message_queue_reply_unpack(payload, arena, &m.reply); break;
+    case 11: (void)message_owns_unpack(payload, &m.owns); break;
+    case 12: (void)message_owns_reply_unpack(payload, &m.ownership); break;
+    default: (void)message_open_unpack(payload, &m.reserve); break;
     }
 }
 
@@ -36,6 +42,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0)
         return 0;
     struct arena arena ARENA_AUTO = {.max = 1 << 20};
-    unpack(data[0] % 11, slice_of(data + 1, size - 1), &arena);
+    unpack(data[0] % 14, slice_of(data + 1, size - 1), &arena);
     return 0;
 }

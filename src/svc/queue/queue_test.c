@@ -248,23 +248,29 @@ static FIBER_FN void script_large_given_up(struct play *p) {
 
 // --- compaction
 
-// One message stays, thousands pass; the log does not grow, and what stays keeps what is known of it.
-static FIBER_FN void script_compaction(struct play *p) {
-    struct slice to[] = {SLICE("stays@held.example"), SLICE("x@far.example")};
+static FIBER_FN void pass_many(struct play *p, uint64_t from) {
     static char content[20000];
+    struct slice alice = SLICE("alice@example.org");
     memset(content, 'x', sizeof content);
-    play_send_submit(p, 1, 0, "a@example.net", to, 2, slice_of(content, 999), 0);
-    CHECK(play_hear_reply(p, 1).ok);
-    CHECK(play_hear_work(p, p->relay, 100));
-    play_delivered(p, p->relay);
-    for (uint64_t id = 2; id < 800; id++) {
-        struct slice alice = SLICE("alice@example.org");
+    for (uint64_t id = from; id < from + 800; id++) {
         play_send_submit(p, id, 0, "a@example.net", &alice, 1, slice_of(content, sizeof content), 0);
         CHECK(play_hear_reply(p, id).ok);
         CHECK(play_hear_work(p, p->deliver, 100));
         play_delivered(p, p->deliver);
     }
     fiber_sleep(3000);
+}
+
+// One message stays, thousands pass; the log does not grow, and what stays keeps what is known of it.
+static FIBER_FN void script_compaction(struct play *p) {
+    struct slice to[] = {SLICE("stays@held.example"), SLICE("x@far.example")};
+    static char content[999];
+    memset(content, 'x', sizeof content);
+    play_send_submit(p, 1, 0, "a@example.net", to, 2, slice_of(content, sizeof content), 0);
+    CHECK(play_hear_reply(p, 1).ok);
+    CHECK(play_hear_work(p, p->relay, 100));
+    play_delivered(p, p->relay);
+    pass_many(p, 2);
     CHECK_EQ(play_messages(p), 1);
     CHECK(p->q->log.segments_n <= 6);
     CHECK(p->q->log.counts.dropped > 5);
@@ -275,6 +281,29 @@ static FIBER_FN void script_compaction(struct play *p) {
     CHECK_EQ(r.entries[0].recipients[0].state, MESSAGE_RECIPIENT_HELD);
     CHECK_EQ(r.entries[0].recipients[1].state, MESSAGE_RECIPIENT_DONE);
     CHECK_EQ(play_messages(p), 1);
+}
+
+// Where the content begins is copied with it.
+static FIBER_FN void script_compaction_front(struct play *p) {
+    BUF_AUTO struct buf b = {.max = 64};
+    struct slice to = SLICE("x@far.example");
+    message_open_pack(&b, MESSAGE_RESERVE_MAX);
+    CHECK(link_send1(p->smtpd, LINK_SUBMIT_OPEN, 7, buf_slice(&b)));
+    uint32_t slot = play_hear_reply(p, 7).slot;
+    send_piece(p, slot, "and the rest ", 13);
+    send_front(p, slot, "the front ", 10, true);
+    play_send_submit(p, 1, slot, "a@example.net", &to, 1, SLICE("of it"), 0);
+    CHECK(play_hear_reply(p, 1).ok);
+    CHECK(play_hear_work(p, p->relay, 100));
+    pass_many(p, 2);
+    CHECK(p->q->log.counts.dropped > 5);
+    play_crash(p);
+    CHECK(play_hear_work(p, p->relay, 100));
+    CHECK_EQ(p->work.size, 28);
+    pass_many(p, 1000);
+    CHECK_EQ(play_messages(p), 1);
+    p->work.queue_id = 1;
+    read_back(p, "the front and the rest of it", 28);
 }
 
 // --- what the guard holds
@@ -360,14 +389,23 @@ PLAY(large)
 PLAY(large_front)
 PLAY(large_given_up)
 PLAY(compaction)
+PLAY(compaction_front)
 PLAY(guard)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_delivered), cmocka_unit_test(test_groups),         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_failed_sync),    cmocka_unit_test(test_failed_outcome),
-        cmocka_unit_test(test_large),     cmocka_unit_test(test_large_given_up), cmocka_unit_test(test_compaction),
-        cmocka_unit_test(test_large_front), cmocka_unit_test(test_guard),
+        cmocka_unit_test(test_delivered),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_failed_sync),
+        cmocka_unit_test(test_failed_outcome),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_large_given_up),
+        cmocka_unit_test(test_compaction),
+        cmocka_unit_test(test_large_front),
+        cmocka_unit_test(test_compaction_front),
+        cmocka_unit_test(test_guard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
