@@ -12,7 +12,7 @@ import dkim
 import pytest
 
 from peers import Dns, Sink
-from site_of_test import ENV, PASSWORDS, free_port, wait_until
+from site_of_test import ENV, PASSWORDS, wait_until
 from test_content import messages
 from wire import crlf
 
@@ -181,41 +181,39 @@ def test_mistakes_of_the_command_line(sites):
 
 @pytest.fixture
 def signing(sites, peer):
-    """A site whose user alice may send as anybody, everything signed by both kinds of keys; and where it goes."""
+    """A site, not started, whose user alice may send as anybody; and where it goes."""
     sink = peer(Sink)
     site = sites(f'{QUICK}\naccount alice {{ senders any }}\nroute * via 127.0.0.1:{sink.port}\n'
                  'limit { hops 200; header-size 1M; messages-per-session 1000; message-size 60M }\n'
-                 'quota { messages-per-hour 0; messages-per-day 0; recipients-per-hour 0; recipients-per-day 0 }', submission=True)
+                 'quota { messages-per-hour 0; messages-per-day 0; recipients-per-hour 0; recipients-per-day 0 }',
+                 submission=True, started=False)
     return site, sink
 
 
-def make_keys(site, *domains):
-    published = {}
-    for domain in domains:
-        site.run('dkim', 'new', domain)
-        site.run('dkim', 'rotate', domain, '--now')
-        published.update(records(site, domain))
-    wait_until(lambda: len(re.findall('dkim-key-loaded', site.logged())) >= len(published), 10)
-    return published
+def start_with_keys(site):
+    site.run('dkim', 'new', 'example.org')
+    site.run('dkim', 'rotate', 'example.org', '--now')
+    site.start()
+    return records(site)
 
 
 def test_rules(sites, peer):
     """The most particular rule signs: the domain itself, above it, all others."""
     sink = peer(Sink)
     port = sink.port
-    site = sites(f'{QUICK}\naccount alice {{ senders any }}\nroute * via 127.0.0.1:{port}', submission=True)
+    site = sites(f'{QUICK}\naccount alice {{ senders any }}\nroute * via 127.0.0.1:{port}', submission=True,
+                 started=False)
     for domain in ('example.org', 'provider.example', 'below.example'):
         site.run('dkim', 'new', domain, '--ed25519', '--selector', 's')
     site.run('dkim', 'rotate', 'example.org', '--now')
     with open(site.config, 'a', encoding='utf-8') as f:
         f.write(f'dkim sign .below.example as below.example selector s key {site.dir}/dkim/below.example/s.pem\n'
                 f'dkim sign * as provider.example selector s key {site.dir}/dkim/provider.example/s.pem\n')
-    site.run('reload')
+    site.start()
     cases = {'example.org': 'example.org', 'x.below.example': 'below.example', 'y.x.below.example': 'below.example',
              'below.example': 'provider.example', 'sub.example.org': 'provider.example', 'other.test': 'provider.example'}
     published = {name: text for d in ('example.org', 'provider.example', 'below.example')
                  for name, text in records(site, d).items()}
-    wait_until(lambda: len(set(re.findall(r'dkim-key-loaded key=(\S+)', site.logged()))) >= 3, 10)
     with login(site) as client:
         for n, domain in enumerate(cases):
             client.sendmail('alice@example.org', [f'c{n}@example.com'],
@@ -230,6 +228,7 @@ def test_rules(sites, peer):
 
 def test_unsigned_without_a_rule(signing):
     site, sink = signing
+    site.start()
     with login(site) as client:
         client.sendmail('alice@example.org', ['carol@example.com'], MAIL)
     assert not signatures(sink.wait()[0][1])
@@ -237,7 +236,7 @@ def test_unsigned_without_a_rule(signing):
 
 def test_field(signing, tmp_path):
     site, sink = signing
-    published = make_keys(site, 'example.org')
+    published = start_with_keys(site)
     with login(site) as client:
         client.sendmail('alice@example.org', ['carol@example.com'], MAIL)
     content = sink.wait()[0][1]
@@ -275,8 +274,7 @@ def test_corpus_is_accepted_by_verifiers(signing, tmp_path, folder):
         for kind in 're':
             f.write(f'dkim sign * as example.org selector s{kind} key {site.dir}/dkim/example.org/s{kind}.pem\n')
     published = records(site)
-    site.run('reload')
-    wait_until(lambda: len(set(re.findall(r'dkim-key-loaded key=(\S+)', site.logged()))) >= 2, 10)
+    site.start()
     sent, refused = {}, []
     with login(site) as client:
         for n, raw in enumerate(all_of_them):
@@ -317,7 +315,7 @@ def test_50_megabytes_in_little_memory(monkeypatch, request):
     # A sanitizer keeps what was freed.
     monkeypatch.setitem(ENV, 'ASAN_OPTIONS', ENV['ASAN_OPTIONS'] + ':quarantine_size_mb=1:thread_local_quarantine_size_kb=64')
     site, sink = request.getfixturevalue('signing')
-    published = make_keys(site, 'example.org')
+    published = start_with_keys(site)
     with login(site) as client:
         client.sendmail('alice@example.org', ['carol@example.com'], MAIL)
         before = {p['name']: peak(p['pid']) for p in processes(site, 'submission')}
@@ -333,10 +331,29 @@ def test_50_megabytes_in_little_memory(monkeypatch, request):
     assert sorted(by_dkimpy(stored.replace(b'\n', b'\r\n'), published)) == BOTH
 
 
+def test_new_keys_without_a_restart(signing):
+    """Within a second or two of rotate, and gone as quickly."""
+    site, sink = signing
+    site.start()
+    with login(site) as client:
+        def signed():
+            sink.got.clear()
+            client.sendmail('alice@example.org', ['carol@example.com'], MAIL)
+            return sorted(tags['s'] for tags in signatures(sink.wait()[0][1]))
+        assert signed() == []
+        site.run('dkim', 'new', 'example.org', '--ed25519', '--selector', 'one')
+        assert signed() == []
+        site.run('dkim', 'rotate', 'example.org', '--now')
+        wait_until(lambda: signed() == ['one'], 10, 0.2)
+        site.run('dkim', 'new', 'example.org', '--ed25519', '--selector', 'two')
+        site.run('dkim', 'rotate', 'example.org', '--now')
+        wait_until(lambda: signed() == ['two'], 10, 0.2)
+
+
 def test_451_while_nobody_can_sign(signing):
     """Rather than unsigned."""
     site, sink = signing
-    make_keys(site, 'example.org')
+    start_with_keys(site)
     keys = processes(site, 'keys')
     with login(site) as client:
         for p in keys:
