@@ -3,6 +3,7 @@
 import array
 import hashlib
 import os
+import pwd
 import re
 import signal
 import socket
@@ -318,6 +319,21 @@ def test_wrong_keys(sites):
     done = site.run('reload', expect=None)
     assert done.returncode != 0 and 'no unencrypted PEM private key' in done.stderr + done.stdout
     assert fingerprint(site.submissions_port) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can become another user')
+def test_keys_that_are_roots(sites):
+    """Keys becomes the user like all others, and still reads files that are root's alone, of those directories only."""
+    site = tls_site(sites, {'ec': BOTH['ec']}, extra='user nobody\n', started=False)
+    os.chmod(site.dir, 0o755)
+    site.start()
+    status = open(f'/proc/{pids(site, "keys")[0]}/status', encoding='ascii').read()
+    nobody = pwd.getpwnam('nobody').pw_uid
+    assert f'Uid:\t{nobody}\t{nobody}\t{nobody}' in status and 'CapEff:\t0000000000000004' in status, status
+    before = fingerprint(site.submissions_port)
+    make(site.dir, 'ec', 'ec', 'mx1.example.org')
+    assert os.stat(f'{site.dir}/ec.key').st_mode & 0o777 == 0o600
+    wait_until(lambda: fingerprint(site.submissions_port) != before, 10, 0.1)
 
 
 # --- where key bytes are
