@@ -72,6 +72,24 @@ static void test_utf8_recipient(void **state) {
               "\tfor <\xc3\xa9@example.org>;\r\n\t" DATE);
 }
 
+static void test_user(void **state) {
+    struct received r = example();
+    r.tls = r.authenticated = true;
+    r.user = SLICE("alice+x@example.org");
+    check(&r, "Received: from client.example.net ([192.0.2.1])\r\n"
+              "\tby mx1.example.org (Posthouse) with ESMTPSA id 5kTqQy2Zr\r\n"
+              "\t(auth=alice+x@example.org);\r\n\t" DATE);
+    r.user = SLICE("al) ice\\(\"\xc3\xbc\"\r\n");
+    r.recipient = SLICE("bob@example.org");
+    check(&r, "Received: from client.example.net ([192.0.2.1])\r\n"
+              "\tby mx1.example.org (Posthouse) with ESMTPSA id 5kTqQy2Zr\r\n"
+              "\t(auth=al\?\?ice\?\?\?\?\?\?\?\?) for <bob@example.org>;\r\n\t" DATE);
+    r.authenticated = false; // nobody's name
+    r.recipient = SLICE_EMPTY;
+    check(&r, "Received: from client.example.net ([192.0.2.1])\r\n"
+              "\tby mx1.example.org (Posthouse) with ESMTPS id 5kTqQy2Zr;\r\n\t" DATE);
+}
+
 // Whatever a peer says, the field stays one field of its few lines, and every byte of it can be seen.
 static void test_hostile(void **state) {
     static const struct slice names[] = {
@@ -82,8 +100,8 @@ static void test_hostile(void **state) {
     for (size_t i = 0; i <= sizeof names / sizeof names[0]; i++) {
         struct slice name = i < sizeof names / sizeof names[0] ? names[i] : slice_of(huge, sizeof huge);
         struct received r = example();
-        r.helo = r.host = r.recipient = r.cipher = name;
-        r.tls = true;
+        r.helo = r.host = r.recipient = r.cipher = r.user = name;
+        r.tls = r.authenticated = true;
         struct buf b BUF_AUTO = {.max = RECEIVED_MAX};
         assert_true(received_add(&b, &r));
         struct header_field field;
@@ -104,6 +122,7 @@ int main(void) {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_plain_and_inside),
         cmocka_unit_test(test_utf8_recipient),
+        cmocka_unit_test(test_user),
         cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

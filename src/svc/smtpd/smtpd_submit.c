@@ -183,9 +183,10 @@ static bool end_body(struct smtpd_content *c, struct smtpd_session *s, struct er
     return !c->held.failed || err_smtp(e, 451, "4.3.0", "out of memory for the message");
 }
 
+// The reverse-path was asked about at MAIL.
 static FIBER_FN bool owns_all(struct smtpd_session *s, const struct mailboxes *m, struct err *e) {
     for (size_t i = 0; i < m->n; i++)
-        if (!smtpd_submit_owns(s, m->list[i], e))
+        if (!slice_eq(m->list[i], s->transaction->envelope.sender) && !smtpd_submit_owns(s, m->list[i], e))
             return false;
     return true;
 }
