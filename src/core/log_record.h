@@ -98,8 +98,8 @@ bool log_outcome_unpack(struct slice payload, struct arena *arena, struct log_ou
 
 // What stands before the payload of SUBMIT in a STATE record. Recipients that are not named are OPEN and untried.
 struct log_state {
-    uint64_t file; // large content lies in the file of this number; 0: it follows the envelope
-    uint64_t size; // of the content
+    uint64_t file;  // large content lies in the file of this number; 0: it follows the envelope
+    uint64_t size;  // of the content
     uint32_t start; // where in the file it begins
     struct log_recipient *recipients;
     size_t recipients_n;

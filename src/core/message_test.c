@@ -349,8 +349,7 @@ int main(void) {
         cmocka_unit_test(test_submit),       cmocka_unit_test(test_submit_limits), cmocka_unit_test(test_piece),
         cmocka_unit_test(test_submit_reply), cmocka_unit_test(test_work),          cmocka_unit_test(test_read),
         cmocka_unit_test(test_outcome),      cmocka_unit_test(test_resolve),       cmocka_unit_test(test_expand),
-        cmocka_unit_test(test_queue),         cmocka_unit_test(test_open),
-        cmocka_unit_test(test_owns),
+        cmocka_unit_test(test_queue),        cmocka_unit_test(test_open),          cmocka_unit_test(test_owns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,11 +119,8 @@ static void test_hostile(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_plain_and_inside),
-        cmocka_unit_test(test_utf8_recipient),
-        cmocka_unit_test(test_user),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_forms), cmocka_unit_test(test_plain_and_inside), cmocka_unit_test(test_utf8_recipient),
+        cmocka_unit_test(test_user),  cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-// fuzz_submission: a user's message through a whole session, in chunks of any size and cut anywhere: what the queue gets
-// is Received, what was missing, and the content with nothing else changed. First bytes: how the input is cut, how it is
-// sent, and how often each of its lines is repeated, so that short inputs make large messages.
+// fuzz_submission: a user's message through a whole session, in chunks of any size and cut anywhere: what the queue
+// gets is Received, what was missing, and the content with nothing else changed. First bytes: how the input is cut, how
+// it is sent, and how often each of its lines is repeated, so that short inputs make large messages.
 #include "submit_check.h"
 
 #include "../dialogue/smtpd_backend_fake.h"

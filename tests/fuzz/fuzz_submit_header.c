@@ -1,5 +1,5 @@
-// fuzz_submit_header: whatever a header section holds, what becomes of it has what it needs, says nothing of Bcc, has no
-// long line, stays as it is when it is put right again, and is otherwise what came in.
+// fuzz_submit_header: whatever a header section holds, what becomes of it has what it needs, says nothing of Bcc, has
+// no long line, stays as it is when it is put right again, and is otherwise what came in.
 #include "submit_check.h"
 
 #include "mail/address.h"

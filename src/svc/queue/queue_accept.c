@@ -67,8 +67,7 @@ static bool open_slot(struct queue_peer *p, uint32_t reserve, struct queue_slot 
     if (!disk_open(q->world->disk, name, DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, &file, e))
         return false;
     struct queue_slot *slot = MEM_NEW(struct queue_slot);
-    *slot = (struct queue_slot){
-        .number = ++p->last_slot, .file = number, .open = file, .start = reserve};
+    *slot = (struct queue_slot){.number = ++p->last_slot, .file = number, .open = file, .start = reserve};
     map_set(&p->slots, slot_key(&slot->number), slot);
     *out = slot;
     return true;
