@@ -1,6 +1,7 @@
 # test_submission: users log in on both ports, clients behind proxies are who they are, and REQUIRETLS is kept on the way to
 # another house.
 import base64
+import os
 import re
 import smtplib
 import socket
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from site_of_test import PASSWORDS, wait_until
+from site_of_test import PASSWORDS, ROOT, wait_until
 from wire import Wire, arrived_as_sent, check_added
 
 QUICK = 'lockout { delay 0ms .. 10ms }'
@@ -73,6 +74,23 @@ def test_no_password_in_the_log(sites):
     logged(site, 'auth-ok')
     for secret in ('S3cret', PASSWORDS['alice'], plain('alice', PASSWORDS['alice'])[11:]):
         assert secret not in site.logged()
+
+
+def test_fail2ban_reads_the_client(sites):
+    """The filter in contrib, with fail2ban's <ADDR> as it is for IPv4: whom it bans is who failed, whatever was said."""
+    with open(os.path.join(ROOT, 'contrib', 'fail2ban', 'filter.d', 'posthouse.conf'), encoding='utf-8') as f:
+        rule = re.search(r'(?m)^failregex = (.*)$', f.read()).group(1).replace('<ADDR>', r'(?P<ip>[0-9.]+)')
+    site = sites(QUICK, submission=True)
+    with Wire(site.submissions_port, tls=True) as c:
+        c.hello()
+        c.expect(535, plain('x client=192.0.2.9:1', 'wrong'))
+        c.expect(334, 'AUTH LOGIN')
+        c.expect(501, '*')
+        c.expect(501, 'AUTH PLAIN AAAA')
+    logged(site, 'auth-cancelled')
+    found = wait_until(lambda: [m for m in map(re.compile(rule).search, site.logged().splitlines()) if m][1:], 5)
+    assert len(found) == 1 and found[0]['ip'] == '127.0.0.1'
+    assert not re.search(rule.replace('(?P<ip>[0-9.]+)', '192.0.2.9'), site.logged(), re.M)
 
 
 def test_port_25_has_no_auth(sites):

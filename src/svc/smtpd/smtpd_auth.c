@@ -70,11 +70,30 @@ void smtpd_auth_offer(struct smtpd_session *s, struct buf *lines) {
 
 // --- how it ends
 
+static void write_event(struct journal *j, enum metric_label_LOGIN how, const struct journal_field *fields, size_t n) {
+    switch (how) {
+    case METRIC_LOGIN_OK:
+        journal_write(j, JOURNAL_INFO, SLICE("auth-ok"), fields, n);
+        break;
+    case METRIC_LOGIN_CANCELLED:
+        journal_write(j, JOURNAL_INFO, SLICE("auth-cancelled"), fields, n);
+        break;
+    case METRIC_LOGIN_TROUBLE:
+        journal_write(j, JOURNAL_WARNING, SLICE("auth-trouble"), fields, n);
+        break;
+    default:
+        journal_write(j, JOURNAL_WARNING, SLICE("auth-failed"), fields, n);
+        break;
+    }
+}
+
+// contrib/fail2ban reads these lines: the client stands before anything that it said.
 static void note(const struct exchange *x, enum metric_label_LOGIN how, struct slice why) {
     struct smtpd_session *s = x->session;
     bool ok = how == METRIC_LOGIN_OK;
     metric_add_at(s->shared->metrics, METRIC_LOGINS, how, 1);
-    metric_add_at(s->shared->metrics, ok ? METRIC_LOGINS_OK : METRIC_LOGINS_REFUSED, (unsigned)x->mechanism, 1);
+    if (how != METRIC_LOGIN_CANCELLED)
+        metric_add_at(s->shared->metrics, ok ? METRIC_LOGINS_OK : METRIC_LOGINS_REFUSED, (unsigned)x->mechanism, 1);
     BUF_AUTO struct buf client = {.max = 64};
     netaddr_add_endpoint(&client, &s->client);
     const struct journal_field fields[] = {
@@ -85,8 +104,7 @@ static void note(const struct exchange *x, enum metric_label_LOGIN how, struct s
         JOURNAL_OPT("secret", x->reply.secret),
         JOURNAL_OPT("why", why),
     };
-    journal_write(s->shared->journal, ok ? JOURNAL_INFO : JOURNAL_WARNING, ok ? SLICE("auth-ok") : SLICE("auth-failed"),
-                  fields, sizeof fields / sizeof *fields);
+    write_event(s->shared->journal, how, fields, sizeof fields / sizeof *fields);
 }
 
 // Somebody who only guesses is shown the door.
