@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { HASHING_AT_ONCE = 1, ASKING_AT_ONCE = 8 };
+enum { HASHING_AT_ONCE = 1, ASKING_AT_ONCE = 8, STOP_LOOK_MS = 10 };
 
 // The others only answer.
 static void from_answerer(void *service, struct peer_link *from, const struct link_frame *frame) {
@@ -63,7 +63,12 @@ void auth_attach(struct auth_service *s, struct link *link, enum role peer) {
     peer_attach(p, link);
 }
 
-void auth_stop(struct auth_service *s) { fiber_group_cancel(&s->group); }
+void auth_stop(struct auth_service *s) {
+    struct mono end = loop_in_ms(s->world->loop, AUTH_STOP_MS);
+    while (!list_empty(&s->busy) && mono_before(loop_now(s->world->loop), end) && fiber_sleep(STOP_LOOK_MS))
+        ;
+    fiber_group_cancel(&s->group);
+}
 
 struct fiber_group *auth_fibers(struct auth_service *s) {
     return &s->group;

@@ -23,6 +23,7 @@ enum {
     AUTH_SILENCE_MS = 10 * MS_MINUTE,   // then a conversation is forgotten
     AUTH_DELAY_MAX_MS = 90 * MS_SECOND, // a failure is told by then, whatever policy says
     AUTH_POLICY_MS = 2 * MS_SECOND,     // then policy counts as away
+    AUTH_STOP_MS = 1 * MS_SECOND,
 };
 
 struct auth_service;
@@ -33,6 +34,7 @@ struct auth_service *auth_new(struct world *w, const struct config *c);
 // ROLE_SUBMISSION, ROLE_POLICY, ROLE_PAM, ROLE_FETCH or ROLE_CONTROL.
 void auth_attach(struct auth_service *s, struct link *link, enum role peer);
 
-void auth_stop(struct auth_service *s);
+// Gives log-ins that are under way AUTH_STOP_MS to end.
+FIBER_FN void auth_stop(struct auth_service *s);
 struct fiber_group *auth_fibers(struct auth_service *s);
 void auth_free(struct auth_service *s); // takes NULL; its fibers have ended

@@ -77,14 +77,16 @@ static FIBER_FN void end_locked(struct auth_request *r, struct slice user, const
         reply(r, &(struct message_auth_reply){.result = MESSAGE_AUTH_LOCKED, .user = user, .why = slice_str(e->text)});
 }
 
-static void end_trouble(struct auth_request *r, struct slice user, const struct err *e) {
+// After the delay too: nobody gains by asking again at once.
+static FIBER_FN void end_trouble(struct auth_request *r, struct slice user, const struct err *e) {
     struct auth_conversation *c = r->c;
     if (e->kind == ERR_CANCELLED)
         return;
     metric_add(&c->service->metric, METRIC_AUTH_TROUBLE, 1);
     journal_event(c->service->world->journal, JOURNAL_WARNING, "auth-trouble", JOURNAL_Z("session", c->session),
                   JOURNAL_OPT("user", user), JOURNAL_ERR(e));
-    reply(r, &(struct message_auth_reply){.result = MESSAGE_AUTH_TROUBLE, .user = user, .why = slice_str(e->text)});
+    if (wait_delay(r))
+        reply(r, &(struct message_auth_reply){.result = MESSAGE_AUTH_TROUBLE, .user = user, .why = slice_str(e->text)});
 }
 
 static FIBER_FN void end_failed(struct auth_request *r, const struct sasl_out *out) {
