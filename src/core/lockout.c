@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-enum { SWEEP_MOST = 1000 };
+enum { SWEEP_MOST = 1000, FLIGHT_MS = 30 * MS_SECOND };
 
 const char *lockout_kind_name(enum lockout_kind k) {
     static const char *const names[] = {"account", "address", "network"};
@@ -180,15 +180,13 @@ static int64_t delay_for(const struct lockout *l, uint32_t n) {
     return ms < l->config->delay_most ? ms : l->config->delay_most;
 }
 
-struct lockout_answer lockout_try(const struct lockout *l, const struct netaddr *client, bool trusted,
-                                  struct slice user, struct wall now) {
+static struct lockout_answer look(const struct lockout *l, const struct names *names, bool at_home, bool trusted,
+                                  struct wall now) {
     struct lockout_answer answer = {.locked = false};
-    struct names names;
     uint32_t most = 0;
-    names_begin(&names, client, user);
     for (int k = 0; k < LOCKOUT_KINDS; k++) {
-        const struct lockout_counter *c = find(l, (enum lockout_kind)k, names.of[k]);
-        if (!c || (k == LOCKOUT_ACCOUNT && lockout_knows(l, client, user, now)))
+        const struct lockout_counter *c = find(l, (enum lockout_kind)k, names->of[k]);
+        if (!c || (k == LOCKOUT_ACCOUNT && at_home))
             continue;
         if (!answer.locked && is_locked(l, c, now) && (k == LOCKOUT_ACCOUNT || !trusted)) {
             answer.locked = true;
@@ -198,8 +196,64 @@ struct lockout_answer lockout_try(const struct lockout *l, const struct netaddr 
         if (k != LOCKOUT_NETWORK && n > most)
             most = n;
     }
-    names_end(&names);
     answer.delay_ms = answer.locked ? l->config->delay_most : delay_for(l, most);
+    return answer;
+}
+
+// --- tries under way
+
+static uint32_t under_way(struct lockout_counter *c, struct wall now) {
+    int64_t slot = now.ms / FLIGHT_MS;
+    if (slot != c->flight_slot) {
+        c->flying_before = slot == c->flight_slot + 1 ? c->flying : 0;
+        c->flying = 0;
+        c->flight_slot = slot;
+    }
+    return c->flying + c->flying_before;
+}
+
+// The account's and the address's counters, NULL where a try that is under way doesn't count.
+static void flights(struct lockout *l, const struct names *names, bool trusted, struct lockout_counter *to[2]) {
+    for (int k = LOCKOUT_ACCOUNT; k <= LOCKOUT_ADDRESS; k++) {
+        bool counts = names->of[k].n && bound_of(l, (enum lockout_kind)k) && !(k == LOCKOUT_ADDRESS && trusted);
+        to[k] = counts ? bounded_get(&l->counters[k], names->of[k]) : NULL;
+    }
+}
+
+static void take_off(struct lockout *l, const struct names *names, bool trusted, struct wall now,
+                     struct lockout_answer *answer) {
+    struct lockout_counter *c[2];
+    flights(l, names, trusted, c);
+    for (int k = LOCKOUT_ACCOUNT; k <= LOCKOUT_ADDRESS && !answer->locked; k++)
+        if (c[k] && failures(l, c[k], now) + under_way(c[k], now) >= bound_of(l, (enum lockout_kind)k))
+            *answer = (struct lockout_answer){
+                .locked = true, .crowded = true, .by = (enum lockout_kind)k, .delay_ms = l->config->delay_most};
+    for (int k = LOCKOUT_ACCOUNT; k <= LOCKOUT_ADDRESS && !answer->locked; k++)
+        if (c[k])
+            c[k]->flying++;
+}
+
+static void land(struct lockout *l, const struct names *names, bool ok, struct wall now) {
+    for (int k = LOCKOUT_ACCOUNT; k <= LOCKOUT_ADDRESS; k++) {
+        struct lockout_counter *c = find(l, (enum lockout_kind)k, names->of[k]);
+        if (!c || !under_way(c, now))
+            continue;
+        uint32_t *from = c->flying_before ? &c->flying_before : &c->flying;
+        --*from;
+        if (ok && k == LOCKOUT_ADDRESS)
+            c->flying = c->flying_before = 0;
+    }
+}
+
+struct lockout_answer lockout_try(struct lockout *l, const struct netaddr *client, bool trusted, struct slice user,
+                                  struct wall now) {
+    struct names names;
+    bool at_home = lockout_knows(l, client, user, now);
+    names_begin(&names, client, user);
+    struct lockout_answer answer = look(l, &names, at_home, trusted, now);
+    if (!answer.locked && !at_home)
+        take_off(l, &names, trusted, now, &answer);
+    names_end(&names);
     return answer;
 }
 
@@ -217,6 +271,8 @@ size_t lockout_tried(struct lockout *l, const struct netaddr *client, bool trust
     size_t n = 0;
     names_begin(&names, client, user);
     bool at_home = lockout_knows(l, client, user, now);
+    if (!at_home)
+        land(l, &names, ok, now);
     if (ok) {
         learn(l, client, user, now);
         forgive(l, names.of[LOCKOUT_ADDRESS]);

@@ -6,6 +6,9 @@
 // it, and its own count and lock don't hold there. What address and network did holds everywhere. So whoever guesses
 // at an account from outside locks it for outside, and whoever guesses from its owner's network locks that address.
 //
+// Tries that are under way count as failures until they are told of, but for those of an account from its known
+// networks: else whoever asks a thousand times at once would have a thousand guesses before the first one counts.
+//
 //     TRY    locked?  -> "no", and the secret is not looked at
 //     TRIED  failed   -> counted three times; a success makes the network known and forgives the address
 //
@@ -39,12 +42,13 @@ void lockout_done(struct lockout *l);
 
 struct lockout_answer {
     bool locked;
+    bool crowded; // locked only by tries that are under way: worth asking again when one has been told of
     enum lockout_kind by;
     int64_t delay_ms; // before a failure is told
 };
 
 // `user` in lower case; empty: not known. A trusted client's address and network are never locked.
-struct lockout_answer lockout_try(const struct lockout *l, const struct netaddr *client, bool trusted,
+struct lockout_answer lockout_try(struct lockout *l, const struct netaddr *client, bool trusted,
                                   struct slice user, struct wall now);
 
 // A lock that has just begun.

@@ -11,6 +11,9 @@ struct lockout_counter {
     uint32_t locks;    // in a row
     uint32_t led;      // failures that led to the last lock
     struct wall until; // of the last lock; 0: never locked
+    // Of this moment only, never kept: tries that were let and not told of yet, by the half minute in which they began.
+    int64_t flight_slot;
+    uint32_t flying, flying_before;
 };
 
 struct lockout_network {

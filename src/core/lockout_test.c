@@ -28,7 +28,7 @@ static struct netaddr ip(const char *text) {
     return a;
 }
 
-static struct lockout_answer try(const struct lockout *l, const char *client, const char *user, struct wall now) {
+static struct lockout_answer try(struct lockout *l, const char *client, const char *user, struct wall now) {
     struct netaddr a = ip(client);
     return lockout_try(l, &a, false, slice_str(user), now);
 }
@@ -39,14 +39,14 @@ static size_t tried(struct lockout *l, const char *client, const char *user, boo
     return lockout_tried(l, &a, false, slice_str(user), ok, now, began);
 }
 
-static void assert_locked(const struct lockout *l, const char *client, const char *user, struct wall now,
+static void assert_locked(struct lockout *l, const char *client, const char *user, struct wall now,
                           enum lockout_kind by) {
     struct lockout_answer a = try(l, client, user, now);
     assert_true(a.locked);
     assert_int_equal(a.by, by);
 }
 
-static void assert_open(const struct lockout *l, const char *client, const char *user, struct wall now) {
+static void assert_open(struct lockout *l, const char *client, const char *user, struct wall now) {
     assert_false(try(l, client, user, now).locked);
 }
 
@@ -196,6 +196,33 @@ static void test_clock_steps(void **state) {
     lockout_done(&l);
 }
 
+// A thousand at once are no thousand guesses.
+static void test_tries_under_way(void **state) {
+    struct lockout l;
+    unsigned let = 0;
+    lockout_init(&l, &usual, &key);
+    tried(&l, "198.51.100.7", "ann", true, at(0));
+    for (int i = 0; i < 1000; i++) {
+        char client[64];
+        snprintf(client, sizeof client, "10.%d.%d.1", i / 250, i % 250);
+        let += !try(&l, client, "ann", at(1)).locked;
+    }
+    assert_int_equal(let, usual.account);
+    assert_locked(&l, "203.0.113.9", "ann", at(1), LOCKOUT_ACCOUNT);
+    assert_true(try(&l, "203.0.113.9", "ann", at(1)).crowded);
+    assert_open(&l, "203.0.113.9", "bob", at(1));
+    for (int i = 0; i < 100; i++) // at home as many as one likes
+        assert_open(&l, "198.51.100.7", "ann", at(1));
+    // What nobody tells of any more is forgotten.
+    assert_open(&l, "203.0.113.9", "ann", at(MS_MINUTE));
+    for (int i = 0; i < 3; i++)
+        assert_open(&l, "192.0.2.1", "", at(2));
+    assert_locked(&l, "192.0.2.1", "", at(2), LOCKOUT_ADDRESS);
+    tried(&l, "192.0.2.1", "bob", true, at(3)); // one of them got in
+    assert_open(&l, "192.0.2.1", "", at(3));
+    lockout_done(&l);
+}
+
 static void test_no_bounds(void **state) {
     struct config_lockout c = usual;
     struct lockout l;
@@ -309,6 +336,7 @@ int main(void) {
         cmocka_unit_test(test_known_networks_are_bounded),
         cmocka_unit_test(test_trusted),
         cmocka_unit_test(test_clock_steps),
+        cmocka_unit_test(test_tries_under_way),
         cmocka_unit_test(test_no_bounds),
         cmocka_unit_test(test_list_and_clear),
         cmocka_unit_test(test_sweep),

@@ -138,6 +138,17 @@ def test_a_damaged_store_costs_only_what_was_in_it(sites):
     assert site.logged().count('policy-store-renewed') == 1
 
 
+def test_many_at_once_are_no_attack(sites):
+    """Thirty connections of a program that is new here, where ten failures would lock its address."""
+    site = sites(f'lockout {{ {PATIENT} }}', submission=True)
+    sessions = [enter(site, '127.5.0.1') for n in range(30)]
+    for w in sessions:
+        w.send(plain('alice', PASSWORDS['alice']) + '\r\n')
+    assert [w.reply()[0] for w in sessions] == [235] * 30
+    for w in sessions:
+        w.close()
+
+
 # --- quotas
 
 def test_quota_says_when(sites):

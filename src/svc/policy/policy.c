@@ -76,24 +76,77 @@ static void note_verdict(struct policy_service *s, struct slice user, const stru
 
 // --- auth: log-ins
 
-static void answer_try(struct policy_service *s, struct peer_link *from, const struct link_frame *frame) {
+static struct lockout_answer look(struct policy_service *s, const struct message_try *m) {
+    return lockout_try(&s->lockout, &m->client, config_trusts(s->config, &m->client), m->user, world_wall(s->world));
+}
+
+static void say(struct policy_service *s, struct peer_link *to, uint64_t id, const struct message_try *m,
+                const struct lockout_answer *a) {
     BUF_AUTO struct buf b = {.max = REPLY_MAX};
+    struct message_try_reply r = {.locked = a->locked, .delay_ms = a->delay_ms};
+    if (a->locked)
+        r.why = slice_str(lockout_kind_name(a->by));
+    if (m->user.n && guard_is_blocked(&s->guard, m->user)) {
+        r.locked = true;
+        r.why = SLICE("blocked");
+    }
+    if (message_try_reply_pack(&b, &r))
+        link_send1(to->link, LINK_TRY_REPLY, id, buf_slice(&b));
+}
+
+// A try that has to wait until others are told of: a program that comes with fifty connections at once is no attack.
+struct turn {
+    struct policy_service *s;
+    struct peer_link *from; // held
+    uint64_t id;
+    struct message_try m;
+    char user[]; // what m looks into
+};
+
+static void wait_turn(void *arg) {
+    struct turn *t = arg;
+    struct policy_service *s = t->s;
+    struct mono deadline = loop_in_ms(s->world->loop, POLICY_TURN_MS);
+    struct lockout_answer a;
+    enum fiber_wake woken;
+    do {
+        woken = fiber_cond_wait(&s->told, deadline);
+        a = look(s, &t->m);
+    } while (a.crowded && woken == FIBER_WOKEN);
+    if (woken != FIBER_CANCELLED)
+        say(s, t->from, t->id, &t->m, &a);
+    s->turns--;
+    peer_drop(t->from);
+    free(t);
+}
+
+static bool give_turn(struct policy_service *s, struct peer_link *from, uint64_t id, const struct message_try *m) {
+    struct turn *t = s->turns < POLICY_TURNS_MAX ? mem_new(1, sizeof *t + m->user.n) : NULL;
+    struct err e;
+    if (!t)
+        return false;
+    *t = (struct turn){.s = s, .from = peer_hold(from), .id = id, .m = *m};
+    if (m->user.n)
+        memcpy(t->user, m->user.p, m->user.n);
+    t->m.user = slice_of(t->user, m->user.n);
+    if (fiber_spawn(&s->group, "turn", wait_turn, t, &e)) {
+        s->turns++;
+        return true;
+    }
+    peer_drop(t->from);
+    free(t);
+    return false;
+}
+
+static void answer_try(struct policy_service *s, struct peer_link *from, const struct link_frame *frame) {
     struct message_try m;
     if (!message_try_unpack(frame->payload, &m)) {
         link_break(from->link, "a malformed TRY");
         return;
     }
-    bool trusted = config_trusts(s->config, &m.client);
-    struct lockout_answer a = lockout_try(&s->lockout, &m.client, trusted, m.user, world_wall(s->world));
-    struct message_try_reply r = {.locked = a.locked, .delay_ms = a.delay_ms};
-    if (a.locked)
-        r.why = slice_str(lockout_kind_name(a.by));
-    if (m.user.n && guard_is_blocked(&s->guard, m.user)) {
-        r.locked = true;
-        r.why = SLICE("blocked");
-    }
-    if (message_try_reply_pack(&b, &r))
-        link_send1(from->link, LINK_TRY_REPLY, frame->id, buf_slice(&b));
+    struct lockout_answer a = look(s, &m);
+    if (!a.crowded || !give_turn(s, from, frame->id, &m))
+        say(s, from, frame->id, &m, &a);
 }
 
 static void note_lock(struct policy_service *s, const struct lockout_lock *l, const struct message_tried *m) {
@@ -133,6 +186,7 @@ static void take_tried(struct policy_service *s, struct peer_link *from, const s
         policy_secrets_used(&s->secrets, m.user, m.secret, now);
     if (!m.ok)
         count_failure(s, &m, now);
+    fiber_cond_wake_all(&s->told);
     policy_changed(s);
 }
 

@@ -11,7 +11,12 @@
 #include "svc/policy/policy.h"
 #include "svc/policy/policy_secrets.h"
 
-enum { POLICY_KEEP_MS = MS_SECOND, POLICY_AGAIN_MS = MS_MINUTE };
+enum {
+    POLICY_KEEP_MS = MS_SECOND,
+    POLICY_AGAIN_MS = MS_MINUTE,
+    POLICY_TURN_MS = 1000,  // that a try waits for its turn; well below what auth waits for us
+    POLICY_TURNS_MAX = 500, // tries that wait; one more is refused
+};
 
 struct policy_service {
     struct world *world;
@@ -27,6 +32,8 @@ struct policy_service {
     bool changed;              // since it was kept
     bool failing;              // the last batch was not kept
     struct fiber_cond changes; // for the fiber that keeps
+    struct fiber_cond told;    // how a try went
+    size_t turns;              // tries that wait
 };
 
 // policy.c: what was changed is to be kept, and told where somebody is to be told.

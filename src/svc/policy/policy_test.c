@@ -291,6 +291,54 @@ static void test_locks_survive(void **state) {
     store_free(kept);
 }
 
+// Ten at once from an address that lets three guess: the others wait for the first, who gets in.
+static struct house *crowd;
+static unsigned let, refused;
+
+static void one_of_many(void *arg) {
+    BUF_AUTO struct buf reply = {.max = 4096};
+    struct message_try_reply r = try(crowd, "192.0.2.77", "ann", &reply);
+    let += !r.locked;
+    refused += r.locked;
+}
+
+static void come_at_once(struct house *h, unsigned n) {
+    struct err e;
+    let = refused = 0;
+    for (unsigned i = 0; i < n; i++)
+        assert_true(fiber_spawn(&h->group, "one of many", one_of_many, NULL, &e));
+    fiber_sleep(100);
+    assert_int_equal(let, 3);
+    assert_int_equal(refused, 0);
+}
+
+static void wait_in_turn(struct house *h) {
+    crowd = h;
+    come_at_once(h, 10);
+    fiber_sleep(2000);
+    assert_int_equal(refused, 7); // nobody said how it went
+    fiber_sleep(2LL * MS_MINUTE);
+    come_at_once(h, 10);
+    tried(h, "192.0.2.77", "ann", "", true);
+    fiber_sleep(100);
+    assert_int_equal(let, 10);
+}
+
+static void fail_in_turn(struct house *h) {
+    crowd = h;
+    come_at_once(h, 10);
+    for (int i = 0; i < 3; i++)
+        tried(h, "192.0.2.77", "ann", "", false);
+    fiber_sleep(100);
+    assert_int_equal(let, 3);
+    assert_int_equal(refused, 7);
+}
+
+static void test_turns(void **state) {
+    run((struct wall){1700000000000}, NULL, wait_in_turn);
+    run((struct wall){1700000000000}, NULL, fail_in_turn);
+}
+
 static void killed_at_home(struct house *h) {
     tried(h, "198.51.100.1", "ann", "phone", true);
     fiber_sleep(5);
@@ -433,10 +481,10 @@ static void test_malformed(void **state) { run((struct wall){1700000000000}, NUL
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_locks_survive), cmocka_unit_test(test_nobody_locks_the_owner_out),
-        cmocka_unit_test(test_quota),         cmocka_unit_test(test_guard),
-        cmocka_unit_test(test_store_fails),   cmocka_unit_test(test_foreign_entries),
-        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_locks_survive),   cmocka_unit_test(test_nobody_locks_the_owner_out),
+        cmocka_unit_test(test_turns),           cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_guard),           cmocka_unit_test(test_store_fails),
+        cmocka_unit_test(test_foreign_entries), cmocka_unit_test(test_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
