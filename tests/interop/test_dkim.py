@@ -272,11 +272,12 @@ def test_field(signing, tmp_path):
     assert len(by_dkimpy(content.replace(b'hello  there ', b'hello there').replace(b'Subject: hi', b'subject:  hi '), published)) == 2
 
 
-# Messages of the corpora that can't be sent by a user as they are, and why.
-UNFIT = re.compile(r'^5\.6\.0 .*(From|Sender|NUL)')
+# How many messages of the corpora a user can't send as they are: their From or Sender has an address without a domain.
+# They are sent under another From.
+UNFIT = {'eml-mailparser-malformed': 0, 'eml-mailparser-rfc': 2, 'eml-mime4j': 7, 'eml-python': 1}
 
 
-@pytest.mark.parametrize('folder', ['eml-mailparser-malformed', 'eml-mailparser-rfc', 'eml-mime4j', 'eml-python'])
+@pytest.mark.parametrize('folder', UNFIT)
 def test_corpus_is_accepted_by_verifiers(signing, tmp_path, folder):
     all_of_them = messages(folder)
     if not all_of_them:
@@ -289,20 +290,21 @@ def test_corpus_is_accepted_by_verifiers(signing, tmp_path, folder):
             f.write(f'dkim sign * as example.org selector s{kind} key {site.dir}/dkim/example.org/s{kind}.pem\n')
     published = records(site)
     site.start()
-    sent, refused = {}, []
+    refused = 0
     with login(site) as client:
         for n, raw in enumerate(all_of_them):
             # Lines end in CRLF where mail is sent.
             content = crlf(raw)
             content = content if content.endswith(b'\r\n') else content + b'\r\n'
+            envelope = 'alice@example.org', [f'c{n}@example.com']
             try:
-                client.sendmail('alice@example.org', [f'c{n}@example.com'], content, mail_options=['BODY=8BITMIME'])
-                sent[n] = content
+                client.sendmail(*envelope, content, mail_options=['BODY=8BITMIME'])
             except smtplib.SMTPDataError as e:
-                refused.append((n, e.smtp_code, e.smtp_error.decode()))
-                assert e.smtp_code == 550 and UNFIT.search(refused[-1][2]), (refused[-1], content[:500])
-    assert len(refused) <= len(all_of_them) // 5, refused
-    sink.wait(len(sent), 120)
+                assert (e.smtp_code, e.smtp_error[-36:]) == (550, b'there is an address without a domain'), (n, e)
+                refused += 1
+                client.sendmail(*envelope, re.sub(rb'(?mi)^(From|Sender):', rb'Was-\1:', content), mail_options=['BODY=8BITMIME'])
+    assert refused == UNFIT[folder]
+    sink.wait(len(all_of_them), 120)
     paths = {}
     for recipients, content in sink.got:
         n = int(recipients[0].split('@')[0][1:])
@@ -310,7 +312,7 @@ def test_corpus_is_accepted_by_verifiers(signing, tmp_path, folder):
         path = tmp_path / f'{n}.eml'
         path.write_bytes(content)
         paths[str(path)] = n
-    assert sorted(paths.values()) == sorted(sent)
+    assert sorted(paths.values()) == list(range(len(all_of_them)))
     said = by_mail_dkim(list(paths), published, tmp_path)
     for path, n in paths.items():
         assert ('rsa-sha256', 'pass') in said[path], (n, said[path])
