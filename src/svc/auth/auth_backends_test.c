@@ -56,8 +56,13 @@ static void introspect(struct house *h) {
     assert_int_equal(house_begin(h, "XOAUTH2", token).result, MESSAGE_AUTH_TROUBLE);
     h->fetch_says = NULL;
     assert_int_equal(house_begin(h, "XOAUTH2", token).result, MESSAGE_AUTH_TROUBLE);
+    h->fetch_says = "{\"active\": true, \"username\": \"erin\"}";
+    said = house_begin(h, "OAUTHBEARER", SLICE("n,,\1auth=Bearer abc\1\1")); // the token alone says who it is
+    assert_int_equal(said.result, MESSAGE_AUTH_OK);
+    assert_slice(said.user, "erin");
     fiber_sleep(1);
-    assert_string_equal(h->tried, "carol ok  carol no  ");
+    assert_string_equal(h->tries, "carol carol carol carol  erin ");
+    assert_string_equal(h->tried, "carol ok  carol no   ok  erin ok  ");
 }
 
 static void introspection(void **state) {

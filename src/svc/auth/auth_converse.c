@@ -104,14 +104,19 @@ static FIBER_FN void end_failed(struct auth_request *r, const struct sasl_out *o
                      .result = bad ? MESSAGE_AUTH_BAD : MESSAGE_AUTH_FAILED, .user = out->user, .why = why_of(c, out)});
 }
 
-// A token, or another name for the same user, tells only now whose account it is.
+// A token, or another name for the same user, tells only now whose account it is. What was asked about has gone well.
 static FIBER_FN void end_ok(struct auth_request *r, const struct sasl_out *out) {
+    struct auth_conversation *c = r->c;
+    struct slice asked = slice_of(c->asked, c->asked_n);
     struct err e;
-    if (!slice_eq(out->user, slice_of(r->c->asked, r->c->asked_n)) && !auth_policy_lets(r, out->user, &e)) {
-        end_locked(r, out->user, &e);
-        return;
+    if (!slice_eq(out->user, asked)) {
+        auth_policy_tell(c, asked, SLICE_EMPTY, true);
+        if (!auth_policy_lets(r, out->user, &e)) {
+            end_locked(r, out->user, &e);
+            return;
+        }
     }
-    auth_policy_tell(r->c, out->user, out->secret, true);
+    auth_policy_tell(c, out->user, out->secret, true);
     reply(r, &(struct message_auth_reply){.result = MESSAGE_AUTH_OK, .user = out->user, .secret = out->secret});
 }
 
