@@ -1,5 +1,8 @@
 # test_submission_clients: the programs that users send with log in, over STARTTLS and over implicit TLS, and what they
 # sent arrives as it was.
+import base64
+import hashlib
+import hmac
 import json
 import os
 import shutil
@@ -96,7 +99,7 @@ def test_swaks_wrong_password(site, mail):
 
 # --- msmtp
 
-def msmtp(site, implicit, mail, tmp_path, mechanism, password=PASSWORDS['alice'], extra='', code=0):
+def msmtp(site, implicit, mail, tmp_path, mechanism, password=PASSWORDS['alice'], extra=''):
     conf = tmp_path / 'msmtprc'
     conf.write_text(f'''defaults
 account default
@@ -136,6 +139,92 @@ def test_msmtp_scram_sha_1_only_when_asked_for(sites, mail, tmp_path):
 def test_msmtp_scram_with_a_wrong_password(site, mail, tmp_path):
     done = msmtp(site, False, mail, tmp_path, 'scram-sha-256', password='wrong')
     assert done.returncode == 77 and '535 5.7.8' in done.stdout + done.stderr
+
+
+# --- client certificates
+
+@pytest.fixture
+def people(tmp_path):
+    """An authority of our own, and a certificate of alice's, which names her address."""
+    def openssl(*args):
+        run('openssl', *args, cwd=tmp_path)
+    new = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes')
+    openssl('req', '-x509', *new, '-days', '30', '-subj', '/CN=People', '-keyout', 'ca.key', '-out', 'ca.pem')
+    openssl('req', *new, '-subj', '/CN=alice', '-keyout', 'alice.key', '-out', 'alice.csr')
+    openssl('x509', '-req', '-in', 'alice.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '30', '-out',
+            'alice.pem')
+    openssl('req', '-x509', *new, '-days', '30', '-subj', '/CN=alice', '-keyout', 'self.key', '-out', 'self.pem')
+    return tmp_path
+
+
+def test_msmtp_external(sites, mail, people):
+    site = sites(f'{QUICK}\ntls client-ca {people}/ca.pem', submission=True)
+    own = f'tls_cert_file {people}/{{0}}.pem\ntls_key_file {people}/{{0}}.key'
+    done = msmtp(site, False, mail, people, 'external', extra=own.format('self'))
+    assert done.returncode != 0 and '235 ' not in done.stdout  # anybody can make that one
+    done = msmtp(site, False, mail, people, 'external')
+    assert done.returncode != 0  # none is shown, so EXTERNAL isn't offered
+    for implicit in (False, True):
+        done = msmtp(site, implicit, mail, people, 'external', extra=own.format('alice'))
+        assert done.returncode == 0, done.stdout + done.stderr
+    for stored in site.wait_mail('bob', 2):
+        arrived_as_sent(stored, MAIL)
+
+
+def test_curl_external(sites, mail, people):
+    site = sites(f'{QUICK}\ntls client-ca {people}/ca.pem', submission=True)
+    run('curl', '-sS', '--cacert', f'{site.dir}/cert.pem', '--cert', people / 'alice.pem', '--key', people / 'alice.key',
+        '--login-options', 'AUTH=EXTERNAL', '--user', 'alice:', '--mail-from', 'alice@example.org', '--mail-rcpt',
+        'bob@example.org', '-T', mail, '--url', f'smtps://localhost:{site.submissions_port}/client.example.net')
+    check(site)
+
+
+# --- channel bindings
+
+def gsasl(site, *args, password=PASSWORDS['alice']):
+    return run('gsasl', '--client', '--smtp', '--starttls', f'--connect=localhost:{site.submission_port}', '--verbose', '-a',
+               'alice', '-p', password, f'--x509-ca-file={site.dir}/cert.pem', *args, code=None)
+
+
+def test_gnu_sasl_binds_to_the_channel(site):
+    """It chooses the strongest by itself, and checks the server's proof as well."""
+    for args in ((), ('-m', 'SCRAM-SHA-256-PLUS')):
+        shown = gsasl(site, *args)
+        assert 'AUTH SCRAM-SHA-256-PLUS' in shown.stdout and '235 2.7.0' in shown.stdout, shown
+        assert 'server trusted' in shown.stdout + shown.stderr
+    shown = gsasl(site, '-m', 'SCRAM-SHA-256', '--no-cb')
+    assert '235 2.7.0' in shown.stdout and 'server trusted' in shown.stdout + shown.stderr
+    assert '535 5.7.8' in gsasl(site, password='wrong').stdout
+
+
+def scram_plus(w, binding, data, user='alice', password=PASSWORDS['alice']):
+    """SCRAM-SHA-256-PLUS by hand (RFC 5802); gives the code of the reply."""
+    def send(text):
+        return w.say(base64.b64encode(text.encode()).decode())
+    header, first = f'p={binding},,', f'n={user},r=fyko+d2lbbFgONRv9qkxdawL'
+    w.expect(334, 'AUTH SCRAM-SHA-256-PLUS')
+    server_first = base64.b64decode(send(header + first)[1][0]).decode()
+    nonce, salt, rounds = (part[2:] for part in server_first.split(','))
+    last = f'c={base64.b64encode(header.encode() + data).decode()},r={nonce}'
+    salted = hashlib.pbkdf2_hmac('sha256', password.encode(), base64.b64decode(salt), int(rounds))
+    key = hmac.digest(salted, b'Client Key', 'sha256')
+    signature = hmac.digest(hashlib.sha256(key).digest(), f'{first},{server_first},{last}'.encode(), 'sha256')
+    proof = bytes(a ^ b for a, b in zip(key, signature))
+    code, text = send(f'{last},p={base64.b64encode(proof).decode()}')
+    if code != 334:
+        return code
+    server_key = hmac.digest(salted, b'Server Key', 'sha256')
+    expected = hmac.digest(server_key, f'{first},{server_first},{last}'.encode(), 'sha256')
+    assert base64.b64decode(text[0]) == b'v=' + base64.b64encode(expected)
+    return w.say('')[0]
+
+
+def test_the_binding_must_be_of_this_connection(site):
+    end_point = hashlib.sha256(ssl.PEM_cert_to_DER_cert(open(f'{site.dir}/cert.pem', encoding='ascii').read())).digest()
+    for data, code in ((end_point, 235), (b'\0' * 32, 535)):
+        with Wire(site.submissions_port, tls=True) as w:
+            w.hello()
+            assert scram_plus(w, 'tls-server-end-point', data) == code
 
 
 # --- curl
