@@ -25,6 +25,10 @@ void smtpd_sign_body(struct smtpd_sign *s, struct slice piece) {
         dkim_body_add(&s->body, piece);
 }
 
+static size_t signature_max(const struct dkim_sign_by *by) {
+    return by->ed25519 ? ED25519_SIGNATURE : MESSAGE_KEYS_SIGNATURE_MAX;
+}
+
 size_t smtpd_sign_room(const struct smtpd_sign *s) {
     size_t room = 0;
     for (size_t i = 0; i < s->n; i++)
@@ -37,8 +41,8 @@ size_t smtpd_sign_room(const struct smtpd_sign *s) {
 FIBER_FN static bool sign_one(struct smtpd_sign *s, size_t i, struct wall now, const uint8_t *body_hash,
                               const struct smtpd_signer *signer, struct buf *out, struct err *e) {
     uint8_t digest[DIGEST_SHA256_SIZE];
-    BUF_AUTO struct buf signature = {.max = MESSAGE_KEYS_SIGNATURE_MAX};
     const struct dkim_sign_by *by = &s->by[i];
+    BUF_AUTO struct buf signature = {.max = signature_max(by)};
     struct message_keys_sign ask = {
         .key = s->keys[i],
         .padding = by->ed25519 ? MESSAGE_KEYS_NONE : MESSAGE_KEYS_PKCS1,
