@@ -11,7 +11,7 @@ static FIBER_FN bool sign(void *arg, const struct message_keys_sign *what, struc
     (void)what;
     if (f->away || !fiber_sleep(1))
         return err_set(e, ERR_TEMPORARY, "keys is away");
-    return buf_add_str(out, "This is the signature, 64 bytes of it, as Ed25519 makes them all.");
+    return buf_add_str(out, "This is the signature, 64 bytes of it, as Ed25519 makes them all");
 }
 
 void fake_signer_begin(struct fake_signer *f, struct slice domain, struct smtpd_shared *shared) {
