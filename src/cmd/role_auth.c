@@ -9,6 +9,11 @@
 
 static void *auth_make(struct world *w, const struct role_start *s, struct err *e) { return auth_new(w, s->config); }
 
+static bool auth_begin(void *service, struct err *e) {
+    auth_start(service);
+    return true;
+}
+
 static void auth_take(void *service, struct link *link, enum role peer, uint32_t instance) {
     auth_attach(service, link, peer);
 }
@@ -17,8 +22,12 @@ static void auth_end(void *service) { auth_stop(service); }
 static struct fiber_group *auth_group(void *service) { return auth_fibers(service); }
 static void auth_gone(void *service) { auth_free(service); }
 
-const struct role_kind role_auth = {
-    .make = auth_make, .attach = auth_take, .stop = auth_end, .fibers = auth_group, .free = auth_gone};
+const struct role_kind role_auth = {.make = auth_make,
+                                    .start = auth_begin,
+                                    .attach = auth_take,
+                                    .stop = auth_end,
+                                    .fibers = auth_group,
+                                    .free = auth_gone};
 
 // --- pam
 

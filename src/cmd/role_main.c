@@ -5,7 +5,7 @@
 #include "rt/disk.h"
 #include "rt/fiber.h"
 #include "rt/file.h"
-#include "rt/jail.h"
+#include "rt/jail_roles.h"
 #include "rt/journal.h"
 #include "rt/link.h"
 #include "rt/net_kernel.h"
@@ -162,7 +162,7 @@ static bool enter_jail(struct role_process *p, struct err *e) {
     struct jail_report report;
     if (!jail_enter(&jail, &report, e))
         return err_while(e, "confining %s", role_name(p->start.role));
-    if (!report.landlock)
+    if (!report.landlock && jail_role(jail.role)->filtered)
         journal_mark(&p->journal, JOURNAL_WARNING, "no-landlock");
     return true;
 }

@@ -54,6 +54,8 @@ struct auth_service *auth_new(struct world *w, const struct config *c) {
     return s;
 }
 
+void auth_start(struct auth_service *s) { auth_backends_start(&s->backends); }
+
 void auth_attach(struct auth_service *s, struct link *link, enum role peer) {
     struct peer *p = peer == ROLE_SUBMISSION ? &s->submission
                      : peer == ROLE_POLICY   ? &s->policy

@@ -28,8 +28,11 @@ enum {
 
 struct auth_service;
 
-// Reads the files of the back ends.
 struct auth_service *auth_new(struct world *w, const struct config *c);
+
+// Reads the files of the back ends: to be called with the rights that it will keep, so that a file that could not be
+// read again later is told of now.
+void auth_start(struct auth_service *s);
 
 // ROLE_SUBMISSION, ROLE_POLICY, ROLE_PAM, ROLE_FETCH or ROLE_CONTROL.
 void auth_attach(struct auth_service *s, struct link *link, enum role peer);

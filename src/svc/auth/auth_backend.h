@@ -41,6 +41,7 @@ struct auth_backend {
 
 // Any but `free` may be NULL: it can't say, which is AUTH_UNKNOWN. `e` is filled for the log by any verdict but OK.
 struct auth_backend_ops {
+    void (*start)(struct auth_backend *b); // reads its files, as the user and in the jail that it will have
     FIBER_FN enum auth_verdict (*password)(struct auth_backend *b, const struct auth_question *q, struct arena *arena,
                                            struct auth_found *out, struct err *e);
     FIBER_FN enum auth_verdict (*token)(struct auth_backend *b, const struct auth_question *q, struct arena *arena,
@@ -76,6 +77,7 @@ struct auth_backend *auth_introspect_new(struct auth_means *m, const struct conf
 
 // All of the configuration, in its order.
 void auth_backends_init(struct list *all, struct auth_means *m, const struct config *c);
+void auth_backends_start(struct list *all);
 void auth_backends_done(struct list *all);
 
 FIBER_FN enum auth_verdict auth_backends_password(struct list *all, const struct auth_question *q, struct arena *arena,

@@ -14,6 +14,14 @@ void auth_backends_init(struct list *all, struct auth_means *m, const struct con
         list_append(all, &make[c->auths[i].kind](m, &c->auths[i])->entry);
 }
 
+void auth_backends_start(struct list *all) {
+    LIST_EACH(at, all) {
+        struct auth_backend *b = LIST_ENTRY(at, struct auth_backend, entry);
+        if (b->ops->start)
+            b->ops->start(b);
+    }
+}
+
 void auth_backends_done(struct list *all) {
     for (struct list *at = list_shift(all); at; at = list_shift(all)) {
         struct auth_backend *b = LIST_ENTRY(at, struct auth_backend, entry);

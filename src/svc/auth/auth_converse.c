@@ -2,7 +2,6 @@
 #include "svc/auth/auth_inside.h"
 
 #include "base/base64.h"
-#include "rt/journal.h"
 
 #include <stdio.h>
 
@@ -77,14 +76,12 @@ static FIBER_FN void end_locked(struct auth_request *r, struct slice user, const
         reply(r, &(struct message_auth_reply){.result = MESSAGE_AUTH_LOCKED, .user = user, .why = slice_str(e->text)});
 }
 
-// After the delay too: nobody gains by asking again at once.
+// After the delay too: nobody gains by asking again at once. submission logs why.
 static FIBER_FN void end_trouble(struct auth_request *r, struct slice user, const struct err *e) {
     struct auth_conversation *c = r->c;
     if (e->kind == ERR_CANCELLED)
         return;
     metric_add(&c->service->metric, METRIC_AUTH_TROUBLE, 1);
-    journal_event(c->service->world->journal, JOURNAL_WARNING, "auth-trouble", JOURNAL_Z("session", c->session),
-                  JOURNAL_OPT("user", user), JOURNAL_ERR(e));
     if (wait_delay(r))
         reply(r, &(struct message_auth_reply){.result = MESSAGE_AUTH_TROUBLE, .user = user, .why = slice_str(e->text)});
 }

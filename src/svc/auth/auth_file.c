@@ -135,19 +135,27 @@ static bool fake(struct auth_backend *b, struct sasl_facts *out) {
     return true;
 }
 
+static void start(struct auth_backend *b) {
+    struct err ignored;
+    (void)users_now(of(b), &ignored);
+}
+
 static void file_free(struct auth_backend *b) {
     struct auth_file *f = of(b);
     auth_users_free(f->users);
     free(f);
 }
 
-static const struct auth_backend_ops ops = {
-    .password = password, .scram = scram, .knows = knows, .waste = waste, .fake = fake, .free = file_free};
+static const struct auth_backend_ops ops = {.start = start,
+                                            .password = password,
+                                            .scram = scram,
+                                            .knows = knows,
+                                            .waste = waste,
+                                            .fake = fake,
+                                            .free = file_free};
 
 struct auth_backend *auth_file_new(struct auth_means *m, const struct config_auth *c) {
     struct auth_file *f = MEM_NEW(struct auth_file);
-    struct err ignored;
     *f = (struct auth_file){.base = {.ops = &ops}, .means = m, .source = {.world = m->world, .path = c->path}};
-    (void)users_now(f, &ignored);
     return &f->base;
 }

@@ -141,18 +141,19 @@ static enum auth_verdict token(struct auth_backend *b, const struct auth_questio
     return v;
 }
 
+static void start(struct auth_backend *b) { read_secret(of(b)); }
+
 static void introspect_free(struct auth_backend *b) {
     struct auth_introspect *i = of(b);
     wipe(&i->secret);
     free(i);
 }
 
-static const struct auth_backend_ops ops = {.token = token, .free = introspect_free};
+static const struct auth_backend_ops ops = {.start = start, .token = token, .free = introspect_free};
 
 struct auth_backend *auth_introspect_new(struct auth_means *m, const struct config_auth *c) {
     struct auth_introspect *i = MEM_NEW(struct auth_introspect);
     *i = (struct auth_introspect){
         .base = {.ops = &ops}, .means = m, .config = c, .source = {.world = m->world, .path = c->path}};
-    read_secret(i);
     return &i->base;
 }

@@ -71,18 +71,19 @@ static enum auth_verdict token(struct auth_backend *b, const struct auth_questio
     return AUTH_OK;
 }
 
+static void start(struct auth_backend *b) { parse_keys(of(b)); }
+
 static void jwt_free(struct auth_backend *b) {
     struct auth_jwt *j = of(b);
     jwt_keys_free(j->keys);
     free(j);
 }
 
-static const struct auth_backend_ops ops = {.token = token, .free = jwt_free};
+static const struct auth_backend_ops ops = {.start = start, .token = token, .free = jwt_free};
 
 struct auth_backend *auth_jwt_new(struct auth_means *m, const struct config_auth *c) {
     struct auth_jwt *j = MEM_NEW(struct auth_jwt);
     *j = (struct auth_jwt){
         .base = {.ops = &ops}, .means = m, .config = c, .source = {.world = m->world, .path = c->path}};
-    parse_keys(j);
     return &j->base;
 }

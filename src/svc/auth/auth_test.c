@@ -206,7 +206,7 @@ static void follows_its_file(void **state) {
 
 static void have_no_file(struct house *h) {
     house_plain(h, "alice", "wonder", MESSAGE_AUTH_TROUBLE);
-    assert_true(house_logged(h, "auth-trouble"));
+    assert_true(house_logged(h, "auth-file-unreadable"));
     assert_string_equal(h->tried, "");
 }
 
