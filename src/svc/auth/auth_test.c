@@ -124,6 +124,23 @@ static void conversations_end(void **state) {
     house_run(&h, "auth file %\n", house_users, give_up);
 }
 
+// The one that is silent for longest makes room.
+static void open_too_many(struct house *h) {
+    uint64_t first = house_begin(h, "LOGIN", SLICE_EMPTY).conversation, second = 0;
+    for (size_t i = 1; i <= AUTH_CONVERSATIONS_MAX; i++) {
+        uint64_t id = house_begin(h, "LOGIN", SLICE_EMPTY).conversation;
+        second = second ? second : id;
+    }
+    assert_int_equal(h->auth->by_id.n, AUTH_CONVERSATIONS_MAX);
+    assert_int_equal(house_continue(h, first, SLICE("alice")).result, MESSAGE_AUTH_TROUBLE);
+    assert_int_equal(house_continue(h, second, SLICE("alice")).result, MESSAGE_AUTH_CHALLENGE);
+}
+
+static void too_many_conversations(void **state) {
+    struct house h = {0};
+    house_run(&h, "auth file %\n", house_users, open_too_many);
+}
+
 // --- SCRAM
 
 struct scram_told {
@@ -229,11 +246,17 @@ static void nonsense_ends_its_link(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passwords),     cmocka_unit_test(failures_take_the_same_time),
-        cmocka_unit_test(locked),        cmocka_unit_test(policy_away),
-        cmocka_unit_test(login),         cmocka_unit_test(conversations_end),
-        cmocka_unit_test(scram_sha_256), cmocka_unit_test(follows_its_file),
-        cmocka_unit_test(no_file),       cmocka_unit_test(nonsense_ends_its_link),
+        cmocka_unit_test(passwords),
+        cmocka_unit_test(failures_take_the_same_time),
+        cmocka_unit_test(locked),
+        cmocka_unit_test(policy_away),
+        cmocka_unit_test(login),
+        cmocka_unit_test(conversations_end),
+        cmocka_unit_test(scram_sha_256),
+        cmocka_unit_test(follows_its_file),
+        cmocka_unit_test(too_many_conversations),
+        cmocka_unit_test(no_file),
+        cmocka_unit_test(nonsense_ends_its_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
