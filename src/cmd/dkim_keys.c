@@ -206,7 +206,7 @@ void dkim_keys_done(struct dkim_keys *k) {
 
 static int write_file(struct dkim_keys *k, const char *path, struct slice text) {
     struct err e = {0};
-    if (!file_replace(path, text, NULL, &e) || !file_owner_as_directory(path, &e))
+    if (!file_owner_no_link(path, &e) || !file_replace(path, text, NULL, &e) || !file_owner_as_directory(path, &e))
         return failed(k, &e);
     return EX_OK;
 }

@@ -25,3 +25,10 @@ bool file_owner_as_directory(const char *path, struct err *e) {
 bool file_owner_remove(const char *path, struct err *e) {
     return unlink(path) == 0 || errno == ENOENT || err_sys(e, errno, "removing %s", path);
 }
+
+bool file_owner_no_link(const char *path, struct err *e) {
+    struct stat st;
+    if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode))
+        return true;
+    return err_sys(e, ELOOP, "%s is a symbolic link, where a file should be", path);
+}

@@ -186,6 +186,11 @@ def test_mistakes_of_the_command_line(sites):
     site.run('dkim', 'new', 'example.org', '--ed25519', '--selector', 'same', expect=73)
     site.run('dkim', 'new', 'example.org', '--selector', 'both')
     assert {name.split('.')[0] for name in records(site)} == {'same', 'bothr', 'bothe'}
+    # Root follows no link that the server's user may have laid.
+    os.rename(f'{site.dir}/dkim/example.org/active', f'{site.dir}/elsewhere')
+    os.symlink(f'{site.dir}/elsewhere', f'{site.dir}/dkim/example.org/active')
+    assert 'symbolic link' in site.run('dkim', 'new', 'example.org', '--ed25519', expect=74).stderr
+    os.rename(f'{site.dir}/elsewhere', f'{site.dir}/dkim/example.org/active')
     with open(f'{site.dir}/dkim/example.org/active', 'a', encoding='utf-8') as f:
         f.write('nonsense\n')
     assert 'line 4' in site.run('dkim', 'list', expect=65).stderr
