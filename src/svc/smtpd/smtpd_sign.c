@@ -1,6 +1,8 @@
 // smtpd_sign: a hash of the body for all signatures, then one request for each.
 #include "svc/smtpd/smtpd_sign.h"
 
+#include "mail/address.h"
+
 enum { NAMES_MAX = 64 * 1024, ED25519_SIGNATURE = 64 };
 
 static struct slice keep(struct smtpd_sign *s, struct slice name) { return arena_dup(&s->arena, name); }
@@ -8,7 +10,10 @@ static struct slice keep(struct smtpd_sign *s, struct slice name) { return arena
 void smtpd_sign_begin(struct smtpd_sign *s, const struct message_keys_dkim *rules, size_t rules_n, struct slice from,
                       struct slice header) {
     size_t which[DKIM_RULES_MAX];
-    *s = (struct smtpd_sign){.n = dkim_rules_pick(rules, rules_n, from, which), .arena = {.max = NAMES_MAX}};
+    struct err e;
+    *s = (struct smtpd_sign){.arena = {.max = NAMES_MAX}};
+    (void)!address_normalize_domain(from, &s->arena, &from, &e); // a domain that has no A-labels is compared as it is
+    s->n = dkim_rules_pick(rules, rules_n, from, which);
     for (size_t i = 0; i < s->n; i++) {
         const struct message_keys_dkim *rule = &rules[which[i]];
         s->by[i] = (struct dkim_sign_by){keep(s, rule->signer), keep(s, rule->selector), rule->ed25519, 0};

@@ -41,10 +41,10 @@ static struct message_keys_dkim rule(uint32_t key, bool ed25519, const char *dom
 static bool sign(const char *from, struct slice header, size_t piece, struct fake *f, struct buf *out, struct err *e) {
     struct smtpd_sign s = {0};
     struct smtpd_signer signer = {fake_sign, f};
-    const struct message_keys_dkim rules[] = {rule(7, false, "example.org", "example.org"),
-                                              rule(9, true, "example.org", "example.org"),
-                                              rule(11, true, "*", "other.example")};
-    smtpd_sign_begin(&s, rules, 3, slice_str(from), header);
+    const struct message_keys_dkim rules[] = {
+        rule(7, false, "example.org", "example.org"), rule(9, true, "example.org", "example.org"),
+        rule(13, true, "xn--bcher-kva.example", "xn--bcher-kva.example"), rule(11, true, "*", "other.example")};
+    smtpd_sign_begin(&s, rules, 4, slice_str(from), header);
     for (struct slice rest = SLICE(BODY); rest.n; rest = slice_from(rest, piece))
         smtpd_sign_body(&s, slice_upto(rest, piece));
     size_t room = smtpd_sign_room(&s), before = out->n;
@@ -88,12 +88,16 @@ static void test_whose(void **state) {
     assert_true(sign("sub.example.org", SLICE(HEADER), 99, &f, &out, &e));
     assert_int_equal(f.asked, 1);
     assert_int_equal(f.last[0].key, 11);
+    assert_true(sign("b\xc3\xbc"
+                     "cher.example",
+                     SLICE(HEADER), 99, &f, &out, &e));
+    assert_int_equal(f.last[1].key, 13);
     const struct message_keys_dkim others = rule(7, false, "example.org", "example.org");
     smtpd_sign_begin(&none, &others, 1, SLICE("elsewhere.example"), SLICE(HEADER));
     smtpd_sign_body(&none, SLICE(BODY));
     assert_int_equal(smtpd_sign_room(&none), 0);
     assert_true(smtpd_sign_finish(&none, (struct wall){0}, &signer, &out, &e));
-    assert_int_equal(f.asked, 1);
+    assert_int_equal(f.asked, 2);
     smtpd_sign_done(&none);
 }
 
