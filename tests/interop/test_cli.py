@@ -13,7 +13,8 @@ from site_of_test import BINARY, ENV, wait_until
 from test_clients import PLAIN, send_by_hand
 
 COMMANDS = [['run'], ['check'], ['status'], ['queue'], ['queue', 'list'], ['queue', 'show'], ['queue', 'retry'],
-            ['queue', 'delete'], ['stop'], ['version'], ['config'], ['user'], ['user', 'add'], []]
+            ['queue', 'delete'], ['stop'], ['version'], ['config'], ['user'], ['user', 'add'], ['dkim'], ['dkim', 'new'],
+            []]
 
 
 @pytest.fixture
