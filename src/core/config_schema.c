@@ -77,7 +77,9 @@ const struct config_directive config_schema[] = {
      .many = true, .build = config_part_auth,
      .doc = "Who knows the users, asked in this order: a file of passwords (posthouse user); PAM; Dovecot's auth "
             "socket; tokens signed by a key of a JWKS file; tokens that a server knows (RFC 7662), with a file that "
-            "holds ID:SECRET. OPTIONS are issuer TEXT, audience TEXT, and claim NAME, which says who the user is."},
+            "holds ID:SECRET. The file of passwords wants a directory of its own, readable by user: the process that "
+            "checks log-ins may read all of it, so that a file that takes its place is seen. OPTIONS are issuer TEXT, "
+            "audience TEXT, and claim NAME, which says who the user is."},
     {"", "auth mechanisms", "plain login scram-sha-1 scram-sha-256 scram-sha-256-plus external oauthbearer xoauth2",
      .build = config_part_mechanisms, .fallback = "all but scram-sha-1",
      .doc = "Which of the mechanisms that the back ends can do are offered (RFC 4954), over TLS only."},
@@ -175,8 +177,8 @@ const struct config_directive config_schema[] = {
      .doc = "How many times the busiest hour of its past is too much."},
     {"guard", "least", COUNT(1, 1000000), .fallback = "50", AT(guard.least),
      .doc = "Messages, recipients or failures in an hour that are never too many."},
-    {"", "guard notify", "ADDRESS", .build = config_part_notify, .fallback = "postmaster@HOSTNAME",
-     .doc = "Who is told."},
+    {"", "guard notify", "ADDRESS", .build = config_part_notify,
+     .fallback = "postmaster@HOSTNAME, or of the first domain of ours", .doc = "Who is told."},
 
     {"", "limit", "{ ... }", CONFIG_SECTION, .doc = "What a client can have at most."},
     {"limit", "sessions", COUNT(1, 1000000), .fallback = "10000", AT(limits.sessions),

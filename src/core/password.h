@@ -6,8 +6,8 @@
 //     bob@example.org:$2b$12$...
 //
 // A line is a secret: USER:NAME:HASH[:HASH...]. NAME is empty for a user's main password, and names an app password
-// otherwise (letters, digits, - _ . only). All hashes of a line are of the same password: PLAIN is checked by the first
-// that is no SCRAM one, or by SCRAM keys where there are no others, and SCRAM by those of its kind. As other programs
+// otherwise (letters, digits, - _ . only). All hashes of a line are of the same password: PLAIN is checked by SCRAM keys
+// where there are any, which is quick, else by the first of the others; SCRAM by those of its kind. As other programs
 // write them, USER:HASH is a main password too. Nobody's password fits a HASH of "!" or "*".
 //
 // Hashes: $y$ (yescrypt), $6$ (sha512-crypt), $2b$ $2y$ $2a$ (bcrypt), by crypt(5); $argon2id$ (RFC 9106's reference
