@@ -249,6 +249,29 @@ def test_keys_dies_under_load(sites):
         wait_until(lambda: pids(site, 'keys') not in ([], old), 15)
 
 
+def test_reload_during_a_transaction(sites):
+    """Who began before a reload is served to the end by those who were there: recipients are known, messages signed."""
+    site = tls_site(sites, {'ec': BOTH['ec']}, extra='dkim sign example.org as example.org selector r key dkim.key\n', started=False)
+    make(site.dir, 'dkim', 'rsa', 'unused.example')
+    site.start()
+    with Wire(site.submission_port) as w:
+        w.hello()
+        w.starttls()
+        w.expect(250, 'EHLO c.example.net')
+        w.login('alice', PASSWORDS['alice'])
+        w.expect(250, 'MAIL FROM:<alice@example.org>')
+        old = pids(site, 'keys')
+        site.run('reload')
+        wait_until(lambda: pids(site, 'keys') not in ([], old) and pids(site, 'submission'), 20)
+        time.sleep(1)
+        w.expect(250, 'RCPT TO:<bob@example.org>')
+        w.expect(354, 'DATA')
+        w.send(b'From: alice@example.org\r\n\r\nhi\r\n.\r\n')
+        w.expect(250)
+    assert b'DKIM-Signature' in site.wait_mail('bob')[0]
+    wait_until(lambda: not os.path.exists(f'/proc/{old[0]}'), 20)
+
+
 # --- what else there is to see
 
 def test_staple(sites):

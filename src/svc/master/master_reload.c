@@ -1,8 +1,8 @@
 // master_reload: a new configuration while mail flows. Whatever is wrong with it leaves the old one as it was.
 //
 // New processes start beside the old ones, which take nothing more and finish what they hold. Only those that write
-// below the state directory can't be there twice: the queue, and policy with its store. They are replaced last, when the
-// old workers have told the queue their outcomes.
+// below the state directory can't be there twice: the queue, and policy with its store. They are replaced last, when
+// the old workers have told the queue their outcomes.
 #include "svc/master/master_inside.h"
 
 #include "base/mem.h"
@@ -67,11 +67,39 @@ static void move_slots(struct master *m) {
 
 enum { ONCE = ROLE_BIT(QUEUE) | ROLE_BIT(POLICY) }; // the roles of which there is one at any time
 
+// Who only answers: the old sessions and attempts ask the old ones until they have ended.
+enum {
+    ASKED = ROLE_BIT(KEYS) | ROLE_BIT(LOOKUP) | ROLE_BIT(RESOLVER) | ROLE_BIT(AUTH) | ROLE_BIT(PAM) | ROLE_BIT(FETCH)
+};
+
+static void replace(struct master *m, struct master_slot *slot) {
+    if (ASKED & (1u << slot->role)) {
+        slot->child = NULL; // goes on, in no slot
+        slot->deaths = 0;
+        master_start(m, slot);
+    } else {
+        master_replace(m, slot);
+    }
+}
+
+static bool is_in_slot(const struct master *m, const struct master_child *child) {
+    for (size_t i = 0; i < m->slots.n; i++)
+        if (m->slots.slots[i].child == child)
+            return true;
+    return false;
+}
+
 static void replace_workers(struct master *m) {
     for (size_t i = 0; i < m->slots.n; i++)
         if (!(ONCE & (1u << m->slots.slots[i].role)))
-            master_replace(m, &m->slots.slots[i]);
+            replace(m, &m->slots.slots[i]);
     master_await_end(m, ROLE_ANY & ~ONCE, MASTER_RETIRE_MS);
+    LIST_EACH(at, &m->children) {
+        struct master_child *child = LIST_ENTRY(at, struct master_child, entry);
+        if (ASKED & (1u << child->role) && !is_in_slot(m, child))
+            master_tell_stop(m, child);
+    }
+    master_await_end(m, ASKED, MASTER_GRACE_MS);
 }
 
 void master_reload(struct master *m) {
