@@ -16,7 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 1024 * 1024, PATHS_MAX = 256 };
+enum { TEXT_MAX = 1024 * 1024, PATHS_MAX = 4096 };
 
 struct role_process {
     struct role_start start;
@@ -153,14 +153,16 @@ static bool make_world(struct role_process *p, struct err *e) {
 
 static bool enter_jail(struct role_process *p, struct err *e) {
     ARENA_AUTO struct arena arena = {.max = 1024 * 1024};
-    struct jail_path paths[PATHS_MAX];
     const struct config *c = p->start.config;
+    struct jail_path *paths = mem_new(PATHS_MAX, sizeof *paths);
     struct jail jail = {.role = p->start.role,
                         .user = c->user.n ? arena_dup(&arena, c->user).p : NULL,
                         .paths = paths,
                         .paths_n = role_paths(p->start.role, c, &arena, paths, PATHS_MAX)};
     struct jail_report report;
-    if (!jail_enter(&jail, &report, e))
+    bool entered = jail_enter(&jail, &report, e);
+    free(paths);
+    if (!entered)
         return err_while(e, "confining %s", role_name(p->start.role));
     if (!report.landlock && jail_role(jail.role)->filtered)
         journal_mark(&p->journal, JOURNAL_WARNING, "no-landlock");

@@ -49,7 +49,7 @@ enum message_keys_hash {
 enum {
     MESSAGE_KEYS_PURE_MAX = 64 * 1024,
     MESSAGE_KEYS_SIGNATURE_MAX = 2048, // bytes: RSA of 16384 bits
-    MESSAGE_KEYS_MAX = 4096,           // certificates, and DKIM keys, of one set
+    MESSAGE_KEYS_MAX = 16384,          // certificates, and DKIM keys, of one set
 };
 
 struct message_keys_sign {

@@ -4,7 +4,7 @@
 static const struct jail_role roles[ROLE_COUNT] = {
     // ... it does whatever root may, but gains nothing by executing programs: it parses no network byte
     [ROLE_MASTER] = {.filtered = false},
-    // ... it accepts. The keys it needs were read before
+    // ... it accepts. Private keys are elsewhere
     [ROLE_SMTPD] = {.filtered = true, .calls = JAIL_ACCEPT},
     // ... it works in its state directory
     [ROLE_QUEUE] = {.filtered = true,

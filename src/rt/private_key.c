@@ -14,9 +14,8 @@
 #include <stdlib.h>
 
 enum {
-    SECURE_BYTES =
-        4 * 1024 * 1024, // about a thousand keys of RSA; past it the ordinary heap is used by none: they fail
-    SECURE_LEAST = 64,
+    SECURE_KEY = 4096, // bytes that one takes, RSA of 4096 bits included, as long as not all are of 8192
+    SECURE_PIECE = 64, // bytes of the least allocation
 };
 
 struct private_key {
@@ -37,7 +36,12 @@ static bool fail(struct err *e, const char *what) {
     return err_set(e, ERR_PERMANENT, "%s%s%s", what, *text ? ": " : "", text);
 }
 
-void private_key_protect(void) { (void)CRYPTO_secure_malloc_init(SECURE_BYTES, SECURE_LEAST); }
+void private_key_protect(size_t keys) {
+    size_t bytes = SECURE_KEY; // a power of two
+    while (bytes < keys * SECURE_KEY)
+        bytes *= 2;
+    (void)CRYPTO_secure_malloc_init(bytes, SECURE_PIECE);
+}
 
 // A key that asks for a passphrase can't be read by a server that starts alone.
 static int no_passphrase(char *to, int size, int writing, void *arg) { return -1; }

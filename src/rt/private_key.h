@@ -9,8 +9,8 @@ struct private_key;
 enum private_key_kind { PRIVATE_KEY_RSA, PRIVATE_KEY_EC, PRIVATE_KEY_ED25519, PRIVATE_KEY_KINDS };
 
 // Keys that are read from now on lie in memory that is left out of dumps and never swapped, where the system's limits
-// allow. Once a process, before the first.
-void private_key_protect(void);
+// allow. Once a process, before the first, for that many; when there is no more room for one it can't be read.
+void private_key_protect(size_t keys);
 
 // From unencrypted PEM. NULL and `e`: no such, or a kind that we don't sign with.
 struct private_key *private_key_read(struct slice pem, struct err *e);

@@ -19,7 +19,7 @@ static struct tls_test_key keys[4];
 
 static int make_keys(void **state) {
     (void)state;
-    private_key_protect();
+    private_key_protect(64);
     for (int kind = 0; kind < 4; kind++)
         tls_test_key(&keys[kind], (enum tls_test_kind)kind, "mx.example.org", NULL);
     return 0;

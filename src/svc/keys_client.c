@@ -8,7 +8,7 @@
 enum {
     SIGN_MS = 5 * MS_SECOND,
     SET_MAX = LINK_PAYLOAD_MAX,
-    ARENA_MAX = 1024 * 1024,
+    ARENA_MAX = 4 * 1024 * 1024,
 };
 
 struct keys_instance {

@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { LOOK_MS = 1 * MS_SECOND, SET_MAX = LINK_PAYLOAD_MAX };
+enum { LOOK_MS = 1 * MS_SECOND, SET_MAX = LINK_PAYLOAD_MAX, ARENA_MAX = 4 * 1024 * 1024 };
 
 // Somebody who wants to know of changes.
 struct watcher {
@@ -153,7 +153,7 @@ static void from_control(void *service, struct peer_link *from, const struct lin
 struct keys_service *keys_new(struct world *w, const struct config *c, uint32_t instance, struct slice tickets) {
     struct keys_service *s = MEM_NEW(struct keys_service);
     *s = (struct keys_service){.world = w, .config = c, .instance = instance, .epoch = INT64_MIN};
-    s->arena.max = 1024 * 1024;
+    s->arena.max = ARENA_MAX;
     s->tickets = c->tls_ticket_life > 0 && ticket_chain_unpack(tickets, &s->chain);
     list_init(&s->watchers);
     fiber_group_init(&s->group, w->loop, "keys");
@@ -179,7 +179,7 @@ static void look(void *arg) {
 
 bool keys_start(struct keys_service *s, struct err *e) {
     size_t wanted;
-    private_key_protect();
+    private_key_protect(keys_store_most(s->store));
     keys_store_look(s->store, true);
     turn_tickets(s);
     keys_store_expiry(s->store, s->instance == 0);

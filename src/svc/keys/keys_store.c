@@ -28,7 +28,8 @@ struct keys_store {
     const struct world *world;
     struct keys_source **sources;
     size_t n;
-    char *directory; // of managed keys
+    struct map by_number; // of those that are in use
+    char *directory;      // of managed keys
     struct managed *domains;
     size_t domains_n;
 };
@@ -62,6 +63,7 @@ void keys_store_free(struct keys_store *t) {
         keys_source_free(t->sources[i]);
     for (size_t i = 0; i < t->domains_n; i++)
         free(t->domains[i].domain);
+    map_done(&t->by_number);
     free(t->sources);
     free(t->domains);
     free(t->directory);
@@ -168,18 +170,36 @@ static bool look_at_managed(struct keys_store *t) {
 
 // --- all
 
+enum { MORE_KEYS = 128, KEYS_OF_DOMAIN = 4 };
+
+size_t keys_store_most(struct keys_store *t) {
+    struct err e;
+    (void)!file_list(t->directory, note_domain, t, &e); // most have none
+    return t->n + KEYS_OF_DOMAIN * t->domains_n + MORE_KEYS;
+}
+
+static struct slice number_of(const uint32_t *number) { return slice_of(number, sizeof *number); }
+
+static void index_all(struct keys_store *t) {
+    struct hash_key key = t->by_number.key;
+    map_done(&t->by_number);
+    t->by_number = (struct map){.key = key};
+    for (size_t i = t->n; i-- > 0;) // of two with the same key the first counts
+        if (t->sources[i]->key)
+            map_set(&t->by_number, number_of(&t->sources[i]->number), t->sources[i]);
+}
+
 bool keys_store_look(struct keys_store *t, bool first) {
     bool changed = look_at_managed(t);
     for (size_t i = 0; i < t->n; i++)
         changed |= keys_source_look(t->sources[i], t->world, first);
+    if (changed)
+        index_all(t);
     return changed;
 }
 
 struct keys_source *keys_store_find(const struct keys_store *t, uint32_t number) {
-    for (size_t i = 0; i < t->n; i++)
-        if (t->sources[i]->key && t->sources[i]->number == number)
-            return t->sources[i];
-    return NULL;
+    return map_get(&t->by_number, number_of(&number));
 }
 
 size_t keys_store_certificates(const struct keys_store *t, size_t *wanted) {

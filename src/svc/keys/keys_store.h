@@ -9,6 +9,9 @@ struct keys_store;
 struct keys_store *keys_store_new(const struct world *w, const struct config *c);
 void keys_store_free(struct keys_store *t); // takes NULL
 
+// About how many keys there will be, before any was read, with room for some more.
+size_t keys_store_most(struct keys_store *t);
+
 // Looks at all files and lists. True when something else is in use than before.
 bool keys_store_look(struct keys_store *t, bool first);
 
