@@ -49,7 +49,7 @@ def test_users_log_in_by_its_readme(site):
     text = open(f'{site.dir}/README', encoding='utf-8').read()
     passwords = dict(re.findall(r'^    (alice|bob) +(\S+)$', text, re.M))
     assert sorted(passwords) == ['alice', 'bob']
-    for name in ('README', 'passwords', 'dkim/dev.pem', 'tls/key.pem'):
+    for name in ('README', 'auth/passwords', 'dkim/dev.pem', 'tls/key.pem'):
         assert os.stat(f'{site.dir}/{name}').st_mode & 0o077 == 0, name
     site.start()
     context = ssl.create_default_context(cafile=f'{site.dir}/tls/cert.pem')
