@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -436,71 +435,12 @@ static void test_update(void **state) {
     tls_server_free(v.server);
 }
 
-// --- servers that we verify
-
-struct call {
-    struct play play;
-    struct visit visit;
-    struct tls_client *client;
-    struct slice name;
-    bool ok;
-    struct err e;
-};
-
-static void call_server(void *arg) {
-    struct call *c = arg;
-    struct transport *t = c->play.near;
-    c->ok = tls_connect_verified(c->client, c->play.near, c->name, soon(), &t, &c->e);
-    t->ops->close(t);
-}
-
-static bool verified(const struct tls_test_key *shown, const struct tls_test_key *trusted, const char *name,
-                     struct err *e) {
-    struct buf empty = {.max = 4096};
-    struct call c = {.name = slice_str(name)};
-    char path[] = "/tmp/tls-test-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, trusted->chain.p, trusted->chain.n), (ssize_t)trusted->chain.n);
-    close(fd);
-    c.visit = (struct visit){.server = tls_test_server("mx", false, shown, 1)};
-    c.visit.exporter = c.visit.end_point = c.visit.subject = empty;
-    c.play = (struct play){.v = &c.visit, .loop = loop_new(true)};
-    c.client = tls_client_new(path, e);
-    unlink(path);
-    assert_non_null(c.client);
-    transport_pair(PIPE, &c.play.near, &c.play.far);
-    fiber_group_init(&c.play.group, c.play.loop, "test");
-    assert_true(fiber_spawn(&c.play.group, "server", serve, &c.play, e));
-    assert_true(fiber_spawn(&c.play.group, "client", call_server, &c, e));
-    loop_run(c.play.loop);
-    loop_free(c.play.loop);
-    tls_client_free(c.client);
-    tls_server_free(c.visit.server);
-    visit_done(&c.visit);
-    *e = c.e;
-    return c.ok;
-}
-
-static void test_verified(void **state) {
-    struct err e = {0};
-    (void)state;
-    assert_true(verified(&rsa, &rsa, "mx.example.org", &e));
-    assert_true(verified(&rsa, &rsa, "a.example.net", &e));
-    assert_false(verified(&rsa, &rsa, "a.b.example.net", &e));
-    assert_false(verified(&rsa, &rsa, "192.0.2.1", &e));
-    assert_false(verified(&rsa, &rsa, "", &e));
-    assert_false(verified(&rsa, &rsa, "common", &e)); // the names count, not the subject (RFC 9525 2)
-    assert_false(verified(&rsa, &ec, "mx.example.org", &e));
-    assert_non_null(strstr(e.text, "certificate verify failed"));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds),  cmocka_unit_test(test_pkcs1),        cmocka_unit_test(test_refused_versions),
         cmocka_unit_test(test_which),  cmocka_unit_test(test_no_signature), cmocka_unit_test(test_tickets),
         cmocka_unit_test(test_staple), cmocka_unit_test(test_bindings),     cmocka_unit_test(test_users),
-        cmocka_unit_test(test_update), cmocka_unit_test(test_verified),
+        cmocka_unit_test(test_update),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }
