@@ -316,7 +316,7 @@ def test_expiry(sites):
     make(site.dir, 'ec', 'ec', 'mx1.example.org', days=5)
     site.start()
     wait_until(lambda: events(site, 'certificate-expires'), 5)
-    assert re.search('days=[45]\b', events(site, 'certificate-expires')[0])
+    assert re.search(r'days=[45]\b', events(site, 'certificate-expires')[0])
     assert 4 * 86400 < site.metric('posthouse_certificate_expiry_seconds') <= 5 * 86400
     assert 'expires within 21 days' in site.run('check').stderr
 
