@@ -268,10 +268,10 @@ static enum step connected(struct blast *b, struct session *s) {
         errno = why;
         return STEP_LOST;
     }
+    watch(b, s, EPOLLIN);
     if (b->job.tls)
         return begin_tls(b, s);
     s->state = SESSION_GREETING;
-    watch(b, s, EPOLLIN);
     return STEP_ON;
 }
 

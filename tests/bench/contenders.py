@@ -192,6 +192,7 @@ maillog_file_prefixes = {d}/log
 import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C LD_LIBRARY_PATH
 smtpd_tls_security_level = {'may' if job.tls else 'none'}
 smtp_tls_security_level = none
+smtpd_peername_lookup = no
 smtpd_relay_restrictions = {allowed}, reject
 smtpd_recipient_restrictions = {allowed}, reject
 smtp_connection_cache_destinations = [127.0.0.1]:{job.sink_port}
