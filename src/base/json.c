@@ -36,8 +36,8 @@ static void begin(struct json *j, bool object) {
     buf_add_char(j->out, object ? '{' : '[');
 }
 
-void json_object(struct json *j) { begin(j, true); }
-void json_array(struct json *j) { begin(j, false); }
+void json_open_object(struct json *j) { begin(j, true); }
+void json_open_array(struct json *j) { begin(j, false); }
 
 void json_end(struct json *j) {
     assert(j->depth > 0 && !j->keyed);
@@ -107,7 +107,7 @@ void json_str(struct json *j, const char *text) {
     if (text)
         json_slice(j, slice_str(text));
     else
-        json_null(j);
+        json_nothing(j);
 }
 
 void json_u64(struct json *j, uint64_t v) {
@@ -125,7 +125,7 @@ void json_i64(struct json *j, int64_t v) {
 }
 
 void json_bool(struct json *j, bool v) { raw(j, v ? SLICE("true") : SLICE("false")); }
-void json_null(struct json *j) { raw(j, SLICE("null")); }
+void json_nothing(struct json *j) { raw(j, SLICE("null")); }
 
 void json_seconds(struct json *j, int64_t ms) {
     begin_value(j);

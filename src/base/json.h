@@ -3,10 +3,10 @@
 // shown (printable.h) is escaped, so that the output is always valid, always one line and safe on a terminal.
 //
 //     struct json j = {.out = &buf};
-//     json_object(&j);
+//     json_open_object(&j);
 //     json_put_slice(&j, "id", id);
 //     json_key(&j, "recipients");
-//     json_array(&j);
+//     json_open_array(&j);
 //     json_slice(&j, first);
 //     json_end(&j);          // array
 //     json_end(&j);          // object
@@ -31,8 +31,8 @@ struct json {
     bool whole;       // the outermost value was written
 };
 
-void json_object(struct json *j);
-void json_array(struct json *j);
+void json_open_object(struct json *j);
+void json_open_array(struct json *j);
 void json_end(struct json *j); // of the innermost array or object
 
 // Inside an object, before each value.
@@ -43,7 +43,7 @@ void json_str(struct json *j, const char *text); // NULL is null
 void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
 void json_bool(struct json *j, bool v);
-void json_null(struct json *j);
+void json_nothing(struct json *j);
 void json_seconds(struct json *j, int64_t ms); // milliseconds, as a number of seconds with three decimals
 
 // A key and its value.

@@ -18,17 +18,17 @@ static void assert_text(const struct buf *b, const char *want) {
 static void test_structure(void **state) {
     struct buf b BUF_AUTO = {.max = 4096};
     struct json j = {.out = &b};
-    json_object(&j);
+    json_open_object(&j);
     json_put_slice(&j, "id", SLICE("a\"b"));
     json_key(&j, "list");
-    json_array(&j);
+    json_open_array(&j);
     json_u64(&j, UINT64_MAX);
     json_i64(&j, INT64_MIN);
-    json_array(&j);
+    json_open_array(&j);
     json_end(&j);
-    json_object(&j);
+    json_open_object(&j);
     json_end(&j);
-    json_null(&j);
+    json_nothing(&j);
     json_end(&j);
     json_put_bool(&j, "yes", true);
     json_put_str(&j, "none", NULL);
@@ -45,7 +45,7 @@ static void test_depth(void **state) {
     struct buf b BUF_AUTO = {.max = 4096};
     struct json j = {.out = &b};
     for (int i = 0; i < JSON_DEPTH; i++)
-        json_array(&j);
+        json_open_array(&j);
     for (int i = 0; i < JSON_DEPTH; i++)
         json_end(&j);
     assert_true(json_whole(&j));
@@ -89,7 +89,7 @@ static void test_escape(void **state) {
 static void test_full(void **state) {
     struct buf b BUF_AUTO = {.max = 8};
     struct json j = {.out = &b};
-    json_array(&j);
+    json_open_array(&j);
     json_slice(&j, SLICE("longer than that"));
     json_end(&j);
     assert_true(b.failed);

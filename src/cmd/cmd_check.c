@@ -66,7 +66,7 @@ static void check_tables(struct findings *f) {
 static void put_lines(struct json *j, const char *name, struct slice lines) {
     struct slice line;
     json_key(j, name);
-    json_array(j);
+    json_open_array(j);
     while (lines.n) {
         slice_cut(lines, '\n', &line, &lines);
         json_slice(j, line);
@@ -77,7 +77,7 @@ static void put_lines(struct json *j, const char *name, struct slice lines) {
 static void print_json(const struct findings *f) {
     BUF_AUTO struct buf b = {.max = 16 * (size_t)SITE_MISTAKES_MAX};
     struct json j = {.out = &b};
-    json_object(&j);
+    json_open_object(&j);
     json_put_bool(&j, "ok", f->site != NULL);
     if (f->site)
         json_put_str(&j, "configuration", f->site->path);

@@ -46,7 +46,7 @@ int cmd_config(const struct args *a) {
         buf_add(&text, buf_slice(&site->text));
     if (a->json) {
         struct json j = {.out = &json};
-        json_object(&j);
+        json_open_object(&j);
         json_put_str(&j, "file", site->path);
         json_put_slice(&j, a->effective ? "effective" : "text", buf_slice(&text));
         json_end(&j);

@@ -61,7 +61,7 @@ static void tell(struct order *o, const char *before, const char *after) {
 static void print_json(const struct order *o, const char *what, struct slice password) {
     BUF_AUTO struct buf b = {.max = 16 * 1024};
     struct json j = {.out = &b};
-    json_object(&j);
+    json_open_object(&j);
     json_put_bool(&j, "ok", true);
     json_put_str(&j, "done", what);
     json_put_slice(&j, "user", o->user);

@@ -124,13 +124,13 @@ void dkim_show_json(struct json *j, const struct dkim_entry *entry, const struct
 void dkim_show_json_all(struct slice domain, const struct dkim_entry *entries, size_t n, const struct dkim_dns *dns) {
     BUF_AUTO struct buf out = {.max = JSON_MAX};
     struct json j = {.out = &out};
-    json_object(&j);
+    json_open_object(&j);
     if (domain.n)
         json_put_slice(&j, "domain", domain);
     json_key(&j, "keys");
-    json_array(&j);
+    json_open_array(&j);
     for (size_t i = 0; i < n; i++) {
-        json_object(&j);
+        json_open_object(&j);
         dkim_show_json(&j, &entries[i], dns ? &dns[i] : NULL);
         json_end(&j);
     }

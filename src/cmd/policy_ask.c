@@ -33,7 +33,7 @@ int policy_ask(const struct args *a, const char *verb, const char *key, const ch
         fprintf(stderr, "%s: that is no text in UTF-8\n", a->program);
         return EX_USAGE;
     }
-    *lines = json_pack("[]"); // json_array is also a name of base/json.h
+    *lines = json_array();
     int code = ask_server(a, text, collect, *lines, &line);
     *last = line ? json_loads(line, 0, NULL) : NULL;
     free(line);

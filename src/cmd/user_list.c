@@ -103,11 +103,11 @@ static void show_row(const char *user, const char *secret, const struct use *use
 }
 
 static void show_json(const char *user, const char *secret, const struct use *use, const struct password_record *r) {
-    json_t *forms = json_pack("[]"); // json_array is base/json's as well, and so is json_null
+    json_t *forms = json_array();
     for (size_t i = 0; i < r->hashes_n; i++)
         json_array_append_new(forms, json_string(form_of(&r->hashes[i])));
     json_t *row = json_pack("{s:s,s:s,s:o,s:o}", "user", user, "secret", secret, "hashes", forms, "last_use",
-                            use ? json_integer(use->at) : json_pack("n"));
+                            use ? json_integer(use->at) : json_null());
     char *text = json_dumps(row, JSON_COMPACT);
     puts(text ? text : "{}");
     free(text);

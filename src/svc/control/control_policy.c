@@ -79,7 +79,7 @@ static void list(struct control *c, enum link_type type, struct slice what, stru
     for (size_t i = 0; i < got.entries_n; i++) {
         BUF_AUTO struct buf line = {.max = CONTROL_LINE_MAX};
         struct json j = {.out = &line};
-        json_object(&j);
+        json_open_object(&j);
         put(&got.entries[i], &j);
         json_end(&j);
         buf_add_char(&line, '\n');

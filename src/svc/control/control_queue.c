@@ -32,7 +32,7 @@ static const char *queue_name(const struct message_queue_entry *m) {
 }
 
 static void put_recipient(const struct message_queue_recipient *r, struct json *j) {
-    json_object(j);
+    json_open_object(j);
     json_put_slice(j, "address", r->address);
     if (r->original.n)
         json_put_slice(j, "orig_address", r->original);
@@ -50,7 +50,7 @@ void control_queue_entry(const struct message_queue_entry *m, struct slice heade
     char id[QUEUE_ID_TEXT];
     struct json j = {.out = to};
     queue_id_print(m->queue_id, id);
-    json_object(&j);
+    json_open_object(&j);
     json_put_str(&j, "queue_name", queue_name(m));
     json_put_slice(&j, "queue_id", slice_of(id, sizeof id));
     json_put_i64(&j, "arrival_time", m->arrived.ms / 1000);
@@ -58,7 +58,7 @@ void control_queue_entry(const struct message_queue_entry *m, struct slice heade
     json_put_bool(&j, "forced_expire", false);
     json_put_slice(&j, "sender", m->sender);
     json_key(&j, "recipients");
-    json_array(&j);
+    json_open_array(&j);
     for (size_t i = 0; i < m->recipients_n; i++)
         if (m->recipients[i].state != MESSAGE_RECIPIENT_DONE)
             put_recipient(&m->recipients[i], &j);

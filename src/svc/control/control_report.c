@@ -121,7 +121,7 @@ static void put_process(struct control *c, const struct control_report *r, const
     char name[24];
     control_name(c, p->role, p->instance, name);
     const struct metric *m = control_report_of(c, r, p->role, p->instance);
-    json_object(j);
+    json_open_object(j);
     json_put_str(j, "name", name);
     json_put_str(j, "role", role_name(p->role));
     json_put_u64(j, "instance", p->instance);
@@ -138,10 +138,10 @@ static void put_process(struct control *c, const struct control_report *r, const
 static void put_queue(const struct metric *m, struct json *j) {
     json_key(j, "queue");
     if (!m) {
-        json_null(j);
+        json_nothing(j);
         return;
     }
-    json_object(j);
+    json_open_object(j);
     json_put_u64(j, "messages", m->v[metric_slot(METRIC_QUEUE_MESSAGES, 0)]);
     json_put_u64(j, "active", m->v[metric_slot(METRIC_QUEUE_RECIPIENTS, METRIC_STATE_ACTIVE)]);
     json_put_u64(j, "ready", m->v[metric_slot(METRIC_QUEUE_RECIPIENTS, METRIC_STATE_READY)]);
@@ -157,7 +157,7 @@ static void put_master(const struct control_report *r, struct json *j) {
     json_put_u64(j, "reloads", r->status.reloads);
     json_put_slice(j, "configuration", r->status.path);
     json_key(j, "listeners");
-    json_array(j);
+    json_open_array(j);
     for (size_t i = 0; i < r->status.listens_n; i++)
         json_slice(j, r->status.listens[i]);
     json_end(j);
@@ -165,13 +165,13 @@ static void put_master(const struct control_report *r, struct json *j) {
 
 void control_report_status(struct control *c, const struct control_report *r, struct buf *out) {
     struct json j = {.out = out};
-    json_object(&j);
+    json_open_object(&j);
     json_put_bool(&j, "ok", true);
     json_put_str(&j, "version", c->version);
     json_put_slice(&j, "hostname", c->config->hostname);
     put_master(r, &j);
     json_key(&j, "processes");
-    json_array(&j);
+    json_open_array(&j);
     for (size_t i = 0; i < r->status.processes_n; i++)
         put_process(c, r, &r->status.processes[i], &j);
     json_end(&j);
@@ -185,7 +185,7 @@ bool control_report_health(struct control *c, const struct control_report *r, st
         ready &= r->status.processes[i].state == MASTER_READY || r->status.processes[i].state == MASTER_STOPPING;
     bool room = r->queue && !r->queue_metric->v[metric_slot(METRIC_QUEUE_REFUSES, 0)];
     struct json j = {.out = out};
-    json_object(&j);
+    json_open_object(&j);
     json_put_bool(&j, "healthy", ready && room);
     json_put_bool(&j, "processes_ready", ready);
     json_put_bool(&j, "queue_answers", r->queue);

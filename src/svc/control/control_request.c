@@ -18,7 +18,7 @@ void control_request_done(struct stream *to, struct slice key, uint64_t count) {
 static void put_failure(struct stream *to, int exit_code, struct slice text) {
     BUF_AUTO struct buf b = {.max = ERROR_MAX * 6 + 256};
     struct json j = {.out = &b};
-    json_object(&j);
+    json_open_object(&j);
     json_put_bool(&j, "ok", false);
     json_put_slice(&j, "error", text);
     json_put_i64(&j, "exit", exit_code);
@@ -59,7 +59,7 @@ static void metrics(struct control *c, struct stream *to) {
     control_report_metrics(c, &r, &text);
     control_report_done(&r);
     struct json j = {.out = &b};
-    json_object(&j);
+    json_open_object(&j);
     json_put_bool(&j, "ok", true);
     json_put_slice(&j, "text", buf_slice(&text));
     json_end(&j);
@@ -84,7 +84,7 @@ static void tell_master(struct control *c, enum link_type type, int refused, str
         return;
     }
     struct json j = {.out = &b};
-    json_object(&j);
+    json_open_object(&j);
     json_put_bool(&j, "ok", true);
     json_put_slice(&j, "text", answer.text);
     json_end(&j);
