@@ -182,7 +182,7 @@ def test_curl_external(sites, mail, people):
 # --- channel bindings
 
 def gsasl(site, *args, password=PASSWORDS['alice']):
-    return run('gsasl', '--client', '--smtp', '--starttls', f'--connect=localhost:{site.submission_port}', '--verbose', '-a',
+    return run('gsasl', '--client', '--smtp', f'--connect=localhost:{site.submission_port}', '--verbose', '-a',
                'alice', '-p', password, f'--x509-ca-file={site.dir}/cert.pem', *args, code=None)
 
 

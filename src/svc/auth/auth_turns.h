@@ -8,8 +8,8 @@
 #include "wire/netaddr.h"
 
 enum {
-    AUTH_TURNS_NETWORK = 20, // that wait, by network; past it: a temporary error
-    AUTH_TURNS_ALL = 1000,   // that wait
+    AUTH_TURNS_NETWORK = 100, // that wait, by network; past it: a temporary error
+    AUTH_TURNS_ALL = 2000,     // that wait
 };
 
 struct auth_turns {

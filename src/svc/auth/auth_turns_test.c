@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-enum { CLIENTS_MAX = 64, WORK_MS = 50 };
+enum { CLIENTS_MAX = 200, WORK_MS = 50 };
 
 struct here {
     struct loop *loop;
@@ -91,10 +91,13 @@ static void lets_several(void **state) {
 static void bounds_a_network(void **state) {
     struct here h;
     begin(&h, 1);
-    come(&h, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB");
+    char who[AUTH_TURNS_NETWORK + 12] = {0};
+    memset(who, 'A', AUTH_TURNS_NETWORK + 10);
+    who[AUTH_TURNS_NETWORK + 10] = 'B';
+    come(&h, who);
     loop_run(h.loop);
-    assert_int_equal(h.refused, 9); // 30 came: 1 served, 20 waited
-    assert_int_equal(h.n, 22);
+    assert_int_equal(h.refused, 9); // one was served while as many as may waited
+    assert_int_equal(h.n, AUTH_TURNS_NETWORK + 2);
     assert_int_equal(h.order[2], 'B');
     loop_free(h.loop);
 }

@@ -130,7 +130,7 @@ static void put_process(struct control *c, const struct control_report *r, const
     json_put_i64(j, "uptime_seconds", p->uptime_ms / 1000);
     json_put_u64(j, "restarts", p->restarts);
     json_put_bool(j, "answers", m != NULL);
-    if (p->role == ROLE_SMTPD && m)
+    if ((p->role == ROLE_SMTPD || p->role == ROLE_SUBMISSION) && m)
         json_put_u64(j, "sessions", m->v[metric_slot(METRIC_SESSIONS_OPEN, 0)]);
     json_end(j);
 }

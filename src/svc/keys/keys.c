@@ -109,7 +109,7 @@ static void sign(struct keys_service *s, struct peer_link *from, const struct li
     }
     struct keys_source *source = keys_store_find(s->store, what.key);
     answer.ok = source && keys_rules_allow(asker, source->purpose, &what) &&
-                private_key_sign(source->key, &what, &signature, &e);
+                private_key_sign(keys_source_key(source, what.key), &what, &signature, &e);
     if (answer.ok)
         answer.signature = buf_slice(&signature);
     metric_add_at(&s->metric, METRIC_SIGNATURES, answer.ok ? METRIC_RESULT_OK : METRIC_RESULT_FAILED, 1);

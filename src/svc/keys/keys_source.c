@@ -49,6 +49,7 @@ void keys_source_free(struct keys_source *s) {
     free(s->signer);
     free(s->selector);
     private_key_free(s->key);
+    private_key_free(s->former);
     buf_done(&s->chain);
     buf_done(&s->ocsp);
     free(s);
@@ -103,7 +104,9 @@ static bool read_fresh(const struct keys_source *s, struct fresh *f, struct err 
 }
 
 static void take(struct keys_source *s, struct fresh *f) {
-    private_key_free(s->key);
+    private_key_free(s->former);
+    s->former = s->key;
+    s->former_number = s->number;
     s->key = f->key;
     f->key = NULL;
     s->number = private_key_number(s->key, s->purpose == KEYS_TLS ? SLICE("tls") : SLICE("dkim"));
@@ -113,6 +116,12 @@ static void take(struct keys_source *s, struct fresh *f) {
     buf_add(&s->ocsp, buf_slice(&f->bytes[KEYS_FILE_OCSP]));
     s->expires = f->expires;
     s->warn_next = (struct wall){0};
+}
+
+struct private_key *keys_source_key(const struct keys_source *s, uint32_t number) {
+    if (s->key && s->number == number)
+        return s->key;
+    return s->former && s->former_number == number ? s->former : NULL;
 }
 
 // --- looking

@@ -26,6 +26,8 @@ struct keys_source {
     // What is in use; NULL: nothing yet.
     struct private_key *key;
     uint32_t number;
+    struct private_key *former; // in use before: a handshake that began with it ends with it
+    uint32_t former_number;
     struct buf chain, ocsp;
     int64_t expires;       // TLS: seconds since 1970
     struct wall warn_next; // when its expiry is told of again
@@ -35,6 +37,9 @@ struct keys_source {
 struct keys_source *keys_source_of_certificate(const struct config_certificate *c);
 struct keys_source *keys_source_of_dkim(const struct config_dkim *d);
 void keys_source_free(struct keys_source *s); // takes NULL
+
+// The key of that number, in use or in use before; NULL.
+struct private_key *keys_source_key(const struct keys_source *s, uint32_t number);
 
 // Reads the files where they have changed since the last look. True when something else is in use now. What doesn't
 // fit together isn't taken: the old goes on, and when it still doesn't at the next look, as it may while one file of

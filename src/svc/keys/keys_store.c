@@ -184,6 +184,9 @@ static void index_all(struct keys_store *t) {
     struct hash_key key = t->by_number.key;
     map_done(&t->by_number);
     t->by_number = (struct map){.key = key};
+    for (size_t i = 0; i < t->n; i++)
+        if (t->sources[i]->former)
+            map_set(&t->by_number, number_of(&t->sources[i]->former_number), t->sources[i]);
     for (size_t i = t->n; i-- > 0;) // of two with the same key the first counts
         if (t->sources[i]->key)
             map_set(&t->by_number, number_of(&t->sources[i]->number), t->sources[i]);

@@ -32,10 +32,11 @@ static bool offers_requiretls(const struct smtpd_session *s) {
 static void greet_extended(struct smtpd_session *s) {
     const struct config *c = s->shared->config;
     struct buf lines = {.max = 4096};
-    buf_addf(&lines, "%.*s\nPIPELINING\nSIZE %llu\n8BITMIME\nSMTPUTF8\nCHUNKING\nENHANCEDSTATUSCODES",
-             SLICE_ARG(c->hostname), (unsigned long long)c->limits.message_size);
-    if (offers_tls(s))
+    buf_addf(&lines, "%.*s\nPIPELINING\nSIZE %llu\n8BITMIME\nSMTPUTF8\nCHUNKING", SLICE_ARG(c->hostname),
+             (unsigned long long)c->limits.message_size);
+    if (offers_tls(s)) // not last: there are clients that look for "250-STARTTLS"
         buf_add_str(&lines, "\nSTARTTLS");
+    buf_add_str(&lines, "\nENHANCEDSTATUSCODES");
     if (offers_requiretls(s))
         buf_add_str(&lines, "\nREQUIRETLS");
     smtpd_auth_offer(s, &lines);
