@@ -104,7 +104,6 @@ static void test_piece(void **state) {
 }
 
 static void test_open(void **state) {
-    struct arena arena ARENA_AUTO = {.max = MAX};
     struct buf b BUF_AUTO = {.max = MAX};
     uint32_t got = 7;
     assert_true(message_open_unpack(SLICE_EMPTY, &got));

@@ -93,7 +93,6 @@ static void play_queue(struct house *h, struct link *link, const struct link_fra
 }
 
 static void play_policy(struct link *link, const struct link_frame *f) {
-    ARENA_AUTO struct arena arena = {.max = 65536};
     BUF_AUTO struct buf b = {.max = 65536};
     struct message_policy_query q;
     if (f->type == LINK_METRICS) {
