@@ -76,7 +76,7 @@ def test_an_address_is_locked_and_cleared(sites):
     assert {'address': 'locked', 'account': 'counted', 'network': 'counted'} == {e['kind']: e['state'] for e in entries}
     assert 'locked for' in site.run('lockout', 'list', '127.1.0.1').stdout
     assert site.metric('posthouse_lockouts_total', kind='address') == 1
-    assert 'locked-out' in site.logged()
+    wait_until(lambda: 'locked-out' in site.logged())
     site.run('lockout', 'clear', '127.9.9.9', expect=66)
     assert site.run('lockout', 'clear', '127.1.0.1').stdout == '1 entry cleared\n'
     assert try_login(site, source='127.1.0.1') == 235
@@ -132,7 +132,7 @@ def test_a_damaged_store_costs_only_what_was_in_it(sites):
     with open(path, 'r+b') as f:
         f.write(b'x' * 9000)
     site.start()
-    assert 'policy-store-renewed' in site.logged()
+    wait_until(lambda: 'policy-store-renewed' in site.logged())
     assert try_login(site) == 235
     restart(site)
     assert site.logged().count('policy-store-renewed') == 1
@@ -206,6 +206,7 @@ def test_guard_holds_tells_and_releases(sites):
     site.wait_queue_empty()
     assert send(site)[0] == 250  # more than before is allowed now
     site.wait_mail('bob', 8)
+    wait_until(lambda: 'guard-held' in site.logged() and 'notice-queued' in site.logged())
     assert site.logged().count('guard-held') == 1
     assert site.logged().count('notice-queued') == 1
     site.run('guard', 'release', 'alice', expect=66)

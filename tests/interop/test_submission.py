@@ -167,7 +167,7 @@ def test_proxy_must_say_who(sites):
     with Wire(site.port, source='127.0.0.2') as c:
         begun = time.monotonic()
         assert c.is_closed() and 4 < time.monotonic() - begun < 10
-    assert len(re.findall('proxy-refused', site.logged())) == 2
+    wait_until(lambda: len(re.findall('proxy-refused', site.logged())) == 2)
     with Wire(site.port) as c:  # nobody else is believed
         c.expect(220)
         c.expect(500, v1('10.0.0.1', site.port).decode().rstrip())

@@ -84,7 +84,7 @@ def test_xclient_with_login(sites, peer):
     stored = site.wait_mail('bob')[0]
     arrived_as_sent(stored, MAIL)
     assert b'[127.0.0.1]' in stored and b'ESMTPA ' in stored
-    assert 'user=alice' in site.logged()
+    wait_until(lambda: 'user=alice' in site.logged())
 
 
 def test_proxy_protocol(sites, peer):
