@@ -209,6 +209,8 @@ static const struct {
     {H "queue { retry 5m .. 4m }", "2:21: expected an upper end that is not below the lower one, found \"4m\""},
     {H "queue { concurrency 5 }", "2:23: expected \"..\", found the end of the directive"},
     {H "state \"\"", "2:7: expected a path, found \"\""},
+    {H "table t file /t\nsenders t", "3:9: expected a table of kind aliases or inline, found \"t\""},
+    {H "senders t", "2:9: expected the name of a table, found \"t\""},
     {H "user -x", "2:6: expected a user's name, found \"-x\""},
     // the server
     {"listen mx *:25", "1:1: expected a \"hostname\" directive, found none"},
