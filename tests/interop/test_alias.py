@@ -25,6 +25,7 @@ def test_broken_alias(sites, name):
         assert w.expect(451, f'RCPT TO:<{name}@example.org>') == \
             ['4.3.5 an alias for this recipient is configured wrongly here, please try again later']
         w.expect(250, 'RCPT TO:<alice@example.org>')
+    wait_until(lambda: ' alias-broken ' in site.logged())  # the log may be a moment behind the reply
     events = [line for line in site.logged().splitlines() if ' alias-broken ' in line]
     assert len(events) == 1 and f'{name}@example.org' in events[0] and told in events[0], site.logged()
 

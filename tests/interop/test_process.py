@@ -69,7 +69,7 @@ def test_says_ready_and_is_quick(sites):
     began = time.monotonic()
     site.start()
     assert time.monotonic() - began < 5
-    assert f'127.0.0.1:{site.port}' in site.printed() + site.logged()
+    wait_until(lambda: f'127.0.0.1:{site.port}' in site.printed() + site.logged())
 
 
 def test_port_in_use(sites):

@@ -70,7 +70,8 @@ def test_alias_loops(sites, aliases, taken):
         quiet(site, 1)
         assert len(site.mailbox('alice')) == 1
     assert (code == 250) == taken, (code, b.last)
-    assert taken or events(site, 'alias-broken') == 1
+    if not taken:
+        wait_until(lambda: events(site, 'alias-broken') == 1)  # the log may be a moment behind the reply
 
 
 def test_aliases_that_grow_without_end(sites):
@@ -111,4 +112,4 @@ def test_unreachable_null_sender(sites):
     with Bulk(site.port, 60) as b:
         assert b.many('', [f'x{n}@far.example' for n in range(100)], numbered('m')) == 100
     quiet(site)
-    assert events(site, 'message-queued') == 100
+    wait_until(lambda: events(site, 'message-queued') == 100)
