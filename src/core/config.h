@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "core/config_gate.h"
 #include "wire/netaddr.h"
 
 #include <stdint.h>
@@ -25,9 +26,16 @@ struct config_listen {
     struct config_place place;
 };
 
-enum config_table_kind { CONFIG_TABLE_FILE, CONFIG_TABLE_ALIASES, CONFIG_TABLE_INLINE };
+enum config_table_kind {
+    CONFIG_TABLE_FILE,
+    CONFIG_TABLE_ALIASES,
+    CONFIG_TABLE_INLINE,
+    CONFIG_TABLE_CIDR,
+    CONFIG_TABLE_REGEX
+};
 
-// file: one name a line. aliases: aliases(5). inline: names, or `name = a, b` pairs, given in the configuration.
+// file: one name a line. aliases: aliases(5). inline: names, or `name = a, b` pairs, given in the configuration. cidr:
+// one network a line, regex: one pattern a line: for rules of policy only.
 struct config_table {
     struct slice name;
     enum config_table_kind kind;
@@ -44,6 +52,7 @@ struct config_domain {
     struct slice maildir; // pattern with {domain} {local}; empty where `deliver` is absent: then it must be relayed
     bool relayed;         // `deliver relay`: ours to take, routed by `route` (a backup MX, a gateway)
     char tag;             // '+' by default; 0 when turned off
+    struct slice junk;    // folder of the Maildir for what policy quarantines, ".Junk"; empty: as everything else
     struct config_place place;
 };
 
@@ -82,7 +91,13 @@ struct config_dkim {
     struct config_place place;
 };
 
-enum config_auth_kind { CONFIG_AUTH_FILE, CONFIG_AUTH_PAM, CONFIG_AUTH_DOVECOT, CONFIG_AUTH_JWT, CONFIG_AUTH_INTROSPECT };
+enum config_auth_kind {
+    CONFIG_AUTH_FILE,
+    CONFIG_AUTH_PAM,
+    CONFIG_AUTH_DOVECOT,
+    CONFIG_AUTH_JWT,
+    CONFIG_AUTH_INTROSPECT
+};
 
 // Who knows the users. Asked in the file's order: the first that knows the user decides.
 struct config_auth {
@@ -169,29 +184,30 @@ struct config_queue {
 struct config {
     struct arena arena; // owns every slice below
     struct slice hostname;
-    struct slice state;                    // directory of the queue log, absolute
-    struct slice control;                  // path of the control socket, absolute
-    struct slice user;                     // to run as when started by root; empty: stays
+    struct slice state;                      // directory of the queue log, absolute
+    struct slice control;                    // path of the control socket, absolute
+    struct slice user;                       // to run as when started by root; empty: stays
     struct config_certificate *certificates; // none: no STARTTLS
     size_t certificates_n;
     enum config_tls_profile tls_profile;
-    struct slice tls_client_ca; // path, PEM: who vouches for clients' certificates (EXTERNAL); empty: none are asked for
-    struct slice tls_ca;        // path, PEM: who vouches for next hops where TLS is required; empty: the system's
-    int64_t tls_ticket_life;    // ms that a session can be resumed; 0: never
+    struct slice
+        tls_client_ca;       // path, PEM: who vouches for clients' certificates (EXTERNAL); empty: none are asked for
+    struct slice tls_ca;     // path, PEM: who vouches for next hops where TLS is required; empty: the system's
+    int64_t tls_ticket_life; // ms that a session can be resumed; 0: never
     struct config_dkim *dkims;
     size_t dkims_n;
     struct slice dkim_keys; // directory of `posthouse dkim`, absolute
     struct config_auth *auths;
     size_t auths_n;
-    uint32_t mechanisms;        // 1 << enum config_mechanism
-    struct slice senders;       // name of the table of senders; empty: none
-    struct map user_index;      // lower-case name to struct config_user
+    uint32_t mechanisms;   // 1 << enum config_mechanism
+    struct slice senders;  // name of the table of senders; empty: none
+    struct map user_index; // lower-case name to struct config_user
     struct config_user *users;
     size_t users_n;
     struct config_quota quota;
     struct config_lockout lockout;
     struct config_guard guard;
-    bool received_user; // the user's name in Received
+    bool received_user;             // the user's name in Received
     struct netaddr_net *proxy_from; // who may speak the PROXY protocol, and then must
     size_t proxy_from_n;
     struct netaddr_net *xclient_from; // who may use XCLIENT
@@ -212,7 +228,7 @@ struct config {
     enum config_resolver_kind resolver;
     struct netaddr *forwarders; // resolver forward; port 53 unless said
     size_t forwarders_n;
-    bool dnssec; // validate; on by default
+    bool dnssec;                // validate; on by default
     struct slice trust_anchors; // path of a zone file of DS and DNSKEY records; empty: the root's own
     struct slice root_hints;    // path of a zone file; recursive only; empty: the built-in ones
     enum config_log_format log_format;
@@ -220,6 +236,7 @@ struct config {
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_queue queue;
+    struct config_gate gate; // what strangers meet
     struct map domain_index; // lower-case name to struct config_domain
     struct map route_index;  // as written in `route`, lower case, to struct config_route
 };

@@ -44,6 +44,21 @@ static const struct jail_role roles[ROLE_COUNT] = {
                      .owns_elsewhere = true},
     // ... it reads private keys, which may be root's alone
     [ROLE_KEYS] = {.filtered = true, .calls = JAIL_READ_FILES, .access = JAIL_READ, .reads_all = true},
+    // ... it works in its directory of the state
+    [ROLE_HISTORY] = {.filtered = true,
+                      .calls = JAIL_READ_FILES | JAIL_WRITE_FILES,
+                      .access = JAIL_READ | JAIL_WRITE,
+                      .owns_elsewhere = true},
+    // ... likewise
+    [ROLE_REPORT] = {.filtered = true,
+                     .calls = JAIL_READ_FILES | JAIL_WRITE_FILES,
+                     .access = JAIL_READ | JAIL_WRITE,
+                     .owns_elsewhere = true},
+    // ... it connects to filters, for those who may not
+    [ROLE_CONNECT] = {.filtered = true,
+                      .calls = JAIL_CONNECT_TCP | JAIL_CONNECT_UNIX | JAIL_READ_FILES,
+                      .access = JAIL_READ,
+                      .owns_elsewhere = true},
 };
 
 const struct jail_role *jail_role(enum role role) { return &roles[role]; }

@@ -15,9 +15,9 @@ static const struct {
 };
 
 const char *role_name(enum role r) {
-    static const char *const names[ROLE_COUNT] = {"master", "smtpd",    "queue",  "relay",  "deliver",
-                                                  "inject", "resolver", "lookup", "control", "submission",
-                                                  "auth",   "pam",      "fetch",  "policy",  "keys"};
+    static const char *const names[ROLE_COUNT] = {"master",   "smtpd",  "queue",   "relay",      "deliver", "inject",
+                                                  "resolver", "lookup", "control", "submission", "auth",    "pam",
+                                                  "fetch",    "policy", "keys",    "history",    "report",  "connect"};
     assert(r < ROLE_COUNT);
     return names[r];
 }
@@ -52,6 +52,7 @@ enum link_frame_got link_frame_parse(struct slice in, struct link_frame *out, si
     *used = LINK_HEADER + n;
     if (in.n < *used)
         return LINK_FRAME_MORE;
-    *out = (struct link_frame){.type = (enum link_type)type, .id = id, .payload = slice_from(slice_upto(in, *used), LINK_HEADER)};
+    *out = (struct link_frame){
+        .type = (enum link_type)type, .id = id, .payload = slice_from(slice_upto(in, *used), LINK_HEADER)};
     return LINK_FRAME_WHOLE;
 }

@@ -21,6 +21,9 @@ enum role {
     ROLE_FETCH,
     ROLE_POLICY,
     ROLE_KEYS,
+    ROLE_HISTORY,
+    ROLE_REPORT,
+    ROLE_CONNECT,
     ROLE_COUNT
 };
 
@@ -29,6 +32,7 @@ const char *role_name(enum role r); // "smtpd"
 #define ROLE_BIT(r) (1u << ROLE_##r)
 #define ROLE_SESSIONS (ROLE_BIT(SMTPD) | ROLE_BIT(SUBMISSION))
 #define ROLE_WORKERS (ROLE_BIT(RELAY) | ROLE_BIT(DELIVER) | ROLE_BIT(INJECT))
+#define ROLE_ASKS_DNS (ROLE_BIT(RELAY) | ROLE_SESSIONS | ROLE_BIT(CONTROL) | ROLE_BIT(REPORT))
 #define ROLE_ANY ((1u << ROLE_COUNT) - 1)
 
 //  type            who may send it                       to whom                  payload: see core/message*.h
@@ -42,8 +46,8 @@ const char *role_name(enum role r); // "smtpd"
     X(OUTCOME,        ROLE_WORKERS,                         ROLE_BIT(QUEUE))   /* how it ended, per recipient        */ \
     X(READ,           ROLE_WORKERS,                         ROLE_BIT(QUEUE))   /* a piece of large content, please   */ \
     X(READ_REPLY,     ROLE_BIT(QUEUE),                      ROLE_WORKERS)                                             \
-    X(RESOLVE,        ROLE_BIT(RELAY) | ROLE_SESSIONS | ROLE_BIT(CONTROL), ROLE_BIT(RESOLVER))                      \
-    X(RESOLVE_REPLY,  ROLE_BIT(RESOLVER), ROLE_BIT(RELAY) | ROLE_SESSIONS | ROLE_BIT(CONTROL))                      \
+    X(RESOLVE,        ROLE_ASKS_DNS,                        ROLE_BIT(RESOLVER))                                        \
+    X(RESOLVE_REPLY,  ROLE_BIT(RESOLVER),                   ROLE_ASKS_DNS)                                             \
     X(EXPAND,         ROLE_SESSIONS | ROLE_BIT(INJECT),     ROLE_BIT(LOOKUP))  /* who is this recipient?             */ \
     X(EXPAND_REPLY,   ROLE_BIT(LOOKUP),                     ROLE_SESSIONS | ROLE_BIT(INJECT))                       \
     X(OWNS,           ROLE_BIT(SUBMISSION),                 ROLE_BIT(LOOKUP))  /* may this user send as that address? */ \
@@ -66,6 +70,20 @@ const char *role_name(enum role r); // "smtpd"
     X(KEYS_SET,       ROLE_BIT(KEYS),                       ROLE_SESSIONS)                                             \
     X(KEYS_SIGN,      ROLE_SESSIONS,                        ROLE_BIT(KEYS))                                            \
     X(KEYS_SIGNED,    ROLE_BIT(KEYS),                       ROLE_SESSIONS)                                             \
+    X(CLIENT,         ROLE_BIT(SMTPD),                      ROLE_BIT(POLICY))  /* somebody connected                   */ \
+    X(CLIENT_REPLY,   ROLE_BIT(POLICY),                     ROLE_BIT(SMTPD))                                           \
+    X(TALLY,          ROLE_BIT(SMTPD),                      ROLE_BIT(POLICY))  /* one more, within the rates?          */ \
+    X(TALLY_REPLY,    ROLE_BIT(POLICY),                     ROLE_BIT(SMTPD))                                           \
+    X(GREYLIST,       ROLE_BIT(SMTPD),                      ROLE_BIT(POLICY))                                          \
+    X(GREYLIST_REPLY, ROLE_BIT(POLICY),                     ROLE_BIT(SMTPD))                                           \
+    X(SEEN,           ROLE_SESSIONS,                        ROLE_BIT(POLICY))  /* how somebody behaved; not answered   */ \
+    X(MATCH,          ROLE_SESSIONS,                        ROLE_BIT(LOOKUP))  /* is this in a table of policy?        */ \
+    X(MATCH_REPLY,    ROLE_BIT(LOOKUP),                     ROLE_SESSIONS)                                             \
+    X(FILTER,         ROLE_SESSIONS,                        ROLE_BIT(CONNECT)) /* a connection to a filter, please     */ \
+    X(FILTER_REPLY,   ROLE_BIT(CONNECT),                    ROLE_SESSIONS)                                             \
+    X(DMARC_SEEN,     ROLE_BIT(SMTPD),                      ROLE_BIT(REPORT))  /* for its domain's report; not answered */ \
+    X(POST,           ROLE_BIT(REPORT),                     ROLE_BIT(INJECT))  /* a message of our own; not answered   */ \
+    X(RECORDS,        ROLE_SESSIONS | ROLE_BIT(QUEUE),      ROLE_BIT(HISTORY)) /* why; not answered                    */ \
     X(METRICS,        ROLE_BIT(CONTROL),                    ROLE_ANY)                                                 \
     X(METRICS_REPLY,  ROLE_ANY,                             ROLE_BIT(CONTROL))                                        \
     X(QUEUE_LIST,     ROLE_BIT(CONTROL),                    ROLE_BIT(QUEUE))                                          \

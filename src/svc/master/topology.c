@@ -1,9 +1,10 @@
 // topology: the house's processes and links as tables.
 #include "svc/master/topology.h"
 
-const enum role topology_order[TOPOLOGY_ROLES] = {ROLE_QUEUE,  ROLE_LOOKUP,  ROLE_RESOLVER, ROLE_KEYS,      ROLE_POLICY,
-                                                  ROLE_FETCH,  ROLE_PAM,     ROLE_AUTH,     ROLE_DELIVER,   ROLE_RELAY,
-                                                  ROLE_INJECT, ROLE_CONTROL, ROLE_SMTPD,    ROLE_SUBMISSION};
+const enum role topology_order[TOPOLOGY_ROLES] = {
+    ROLE_QUEUE,  ROLE_LOOKUP,  ROLE_RESOLVER, ROLE_KEYS,  ROLE_POLICY,    ROLE_FETCH,
+    ROLE_PAM,    ROLE_AUTH,    ROLE_DELIVER,  ROLE_RELAY, ROLE_INJECT,    ROLE_HISTORY,
+    ROLE_REPORT, ROLE_CONNECT, ROLE_CONTROL,  ROLE_SMTPD, ROLE_SUBMISSION};
 
 static const struct {
     enum role a, b;
@@ -18,7 +19,11 @@ static const struct {
     {ROLE_CONTROL, ROLE_DELIVER},  {ROLE_CONTROL, ROLE_INJECT},     {ROLE_CONTROL, ROLE_RESOLVER},
     {ROLE_CONTROL, ROLE_LOOKUP},   {ROLE_CONTROL, ROLE_SUBMISSION}, {ROLE_CONTROL, ROLE_AUTH},
     {ROLE_CONTROL, ROLE_PAM},      {ROLE_CONTROL, ROLE_FETCH},      {ROLE_CONTROL, ROLE_POLICY},
-    {ROLE_CONTROL, ROLE_KEYS},
+    {ROLE_CONTROL, ROLE_KEYS},     {ROLE_SMTPD, ROLE_POLICY},       {ROLE_SMTPD, ROLE_RESOLVER},
+    {ROLE_SMTPD, ROLE_HISTORY},    {ROLE_SUBMISSION, ROLE_HISTORY}, {ROLE_QUEUE, ROLE_HISTORY},
+    {ROLE_SMTPD, ROLE_CONNECT},    {ROLE_SUBMISSION, ROLE_CONNECT}, {ROLE_SMTPD, ROLE_REPORT},
+    {ROLE_REPORT, ROLE_RESOLVER},  {ROLE_REPORT, ROLE_INJECT},      {ROLE_CONTROL, ROLE_HISTORY},
+    {ROLE_CONTROL, ROLE_REPORT},   {ROLE_CONTROL, ROLE_CONNECT},
 };
 
 uint32_t topology_instances(const struct config *c, enum role role) {
@@ -40,6 +45,9 @@ uint32_t topology_instances(const struct config *c, enum role role) {
         return submission;
     case ROLE_KEYS:
         return c->certificates_n || c->dkims_n || submission ? c->keys_workers : 0;
+    case ROLE_HISTORY:
+    case ROLE_REPORT:
+    case ROLE_CONNECT:
     case ROLE_MASTER:
     case ROLE_COUNT:
         return 0;
