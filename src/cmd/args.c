@@ -1,11 +1,41 @@
 // args: options by getopt_long.
 #include "cmd/args.h"
 
+#include "base/slice.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool take(struct args *a, int option) {
+// --now stands alone (dkim rotate) or has a time behind it.
+static void take_now(struct args *a, int argc, char **argv) {
+    a->now = true;
+    if (optind < argc && ascii_digit(argv[optind][0]))
+        a->now_time = argv[optind++];
+}
+
+// What verify and simulate are told about a client.
+static bool take_client(struct args *a, int option) {
+    switch (option) {
+    case 'n':
+        a->dns = optarg;
+        break;
+    case 'i':
+        a->ip = optarg;
+        break;
+    case 'H':
+        a->helo = optarg;
+        break;
+    case 'f':
+        a->from = optarg;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static bool take(struct args *a, int option, int argc, char **argv) {
     switch (option) {
     case 'c':
         a->config = optarg;
@@ -47,10 +77,10 @@ static bool take(struct args *a, int option) {
         a->ed25519 = true;
         break;
     case 'N':
-        a->now = true;
+        take_now(a, argc, argv);
         break;
     default:
-        return false;
+        return take_client(a, option);
     }
     return true;
 }
@@ -71,6 +101,10 @@ bool args_parse(int argc, char **argv, struct args *out) {
         {"selector", required_argument, NULL, 'S'},
         {"ed25519", no_argument, NULL, 'E'},
         {"now", no_argument, NULL, 'N'},
+        {"dns", required_argument, NULL, 'n'},
+        {"ip", required_argument, NULL, 'i'},
+        {"helo", required_argument, NULL, 'H'},
+        {"from", required_argument, NULL, 'f'},
         {NULL, 0, NULL, 0},
     };
     struct args a = {.program = "posthouse", .config = ARGS_CONFIG};
@@ -78,7 +112,7 @@ bool args_parse(int argc, char **argv, struct args *out) {
     optind = 1;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "c:jh", options, NULL)) != -1) {
-        if (take(&a, option))
+        if (take(&a, option, argc, argv))
             continue;
         fprintf(stderr, "%s: an unknown option, or one without its value: %s; see: %s --help\n", a.program,
                 argv[optind - 1], a.program);

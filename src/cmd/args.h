@@ -16,6 +16,11 @@ struct args {
     const char *rsa;      // --rsa BITS
     const char *selector; // --selector S
     bool ed25519, now;    // --ed25519, --now
+    const char *now_time; // --now UNIXTIME: a number that follows belongs to it
+    const char *dns;      // --dns FILE: stands for all of DNS
+    const char *ip;       // --ip A
+    const char *helo;     // --helo H
+    const char *from;     // --from F
     bool json, help, all, effective;
     const char **words; // what is no option; NULL-terminated
     int words_n;
