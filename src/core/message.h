@@ -26,7 +26,7 @@ bool message_submit_pack_head(struct buf *b, const struct message_submit *m);
 bool message_submit_unpack(struct slice payload, struct arena *arena, struct message_submit *out);
 
 // SUBMIT_OPEN: room for what is known only when the rest has been sent (a signature) and yet stands before it.
-enum { MESSAGE_RESERVE_MAX = 64 * 1024 }; // bytes
+enum { MESSAGE_RESERVE_MAX = 80 * 1024 * 1024 }; // bytes: the largest header section that can be configured, and more
 bool message_open_pack(struct buf *b, uint32_t reserve);
 bool message_open_unpack(struct slice payload, uint32_t *reserve); // empty: 0
 

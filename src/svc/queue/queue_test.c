@@ -287,7 +287,7 @@ static FIBER_FN void script_compaction(struct play *p) {
 static FIBER_FN void script_compaction_front(struct play *p) {
     BUF_AUTO struct buf b = {.max = 64};
     struct slice to = SLICE("x@far.example");
-    message_open_pack(&b, MESSAGE_RESERVE_MAX);
+    message_open_pack(&b, 64 * 1024);
     CHECK(link_send1(p->smtpd, LINK_SUBMIT_OPEN, 7, buf_slice(&b)));
     uint32_t slot = play_hear_reply(p, 7).slot;
     send_piece(p, slot, "and the rest ", 13);

@@ -4,8 +4,8 @@
 #include "core/queue_id.h"
 #include "mail/received.h"
 #include "rt/loop.h"
+#include "svc/smtpd/smtpd_aside.h"
 #include "svc/smtpd/smtpd_session.h"
-#include "svc/smtpd/smtpd_submit.h"
 
 enum { FIRST_ROOM = 2048 }; // bytes: for our Received field, and a small message of unknown size
 
@@ -48,11 +48,10 @@ static void refuse(struct smtpd_content *c, struct smtpd_session *s, const struc
     give_up_slot(c, s);
 }
 
-static void begin_submission(struct smtpd_content *c, struct smtpd_session *s) {
+static void begin_aside(struct smtpd_content *c, struct smtpd_session *s) {
     struct err e;
-    c->held.max += 2 * (size_t)s->shared->config->limits.header_size;
-    c->submit = smtpd_submit_new(s);
-    if (!c->submit) {
+    c->aside = smtpd_aside_new(s);
+    if (!c->aside) {
         err_smtp(&e, 451, "4.3.0", "out of memory for the message");
         refuse(c, s, &e);
     }
@@ -69,10 +68,10 @@ void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
     c->body.mode = config->line_ends == CONFIG_LINES_REPAIR || submission ? SMTP_BODY_REPAIR : SMTP_BODY_REFUSE;
     c->queue_id = backend->ops->queue_id(backend);
     t->envelope.arrived = backend->ops->now(backend);
-    if (submission)
-        begin_submission(c, s);
+    if (!s->trusted)
+        begin_aside(c, s);
     if (!c->refused)
-        add_received(c, s, submission ? &c->submit->front : &c->held);
+        add_received(c, s, c->aside ? &c->aside->front : &c->held);
 }
 
 static bool within_limits(const struct smtpd_content *c, const struct smtpd_session *s, struct err *e) {
@@ -93,7 +92,7 @@ static bool within_limits(const struct smtpd_content *c, const struct smtpd_sess
 
 static bool send_piece(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
     struct smtpd_backend *backend = s->shared->backend;
-    uint32_t reserve = c->submit ? smtpd_submit_room(c->submit) : 0;
+    uint32_t reserve = c->aside ? smtpd_aside_room(c->aside) : 0;
     if (!c->slot && !backend->ops->open(backend, reserve, &c->slot, e))
         return false;
     size_t sent = 0;
@@ -105,7 +104,7 @@ static bool send_piece(struct smtpd_content *c, struct smtpd_session *s, struct 
 }
 
 // Where decoded bytes go.
-static struct buf *decoded(struct smtpd_content *c) { return c->submit ? &c->submit->raw : &c->held; }
+static struct buf *decoded(struct smtpd_content *c) { return c->aside ? &c->aside->raw : &c->held; }
 
 // What was decoded since `before` bytes were there.
 static FIBER_FN void check(struct smtpd_content *c, struct smtpd_session *s, size_t before) {
@@ -113,7 +112,7 @@ static FIBER_FN void check(struct smtpd_content *c, struct smtpd_session *s, siz
     if (c->refused)
         return;
     header_scan_feed(&c->header, slice_from(buf_slice(decoded(c)), before));
-    if (!within_limits(c, s, &e) || (c->submit && !smtpd_submit_take(c, s, &e)) ||
+    if (!within_limits(c, s, &e) || (c->aside && !smtpd_aside_take(c, s, &e)) ||
         (c->held.n >= 2 * MESSAGE_INLINE_MAX && !send_piece(c, s, &e)))
         refuse(c, s, &e);
 }
@@ -153,24 +152,35 @@ bool smtpd_content_read_chunk(struct smtpd_content *c, struct smtpd_session *s, 
     return true;
 }
 
-// What stands in front goes there: into the same frame where all fits, else into the room that was left for it.
-static FIBER_FN bool put_front(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+// Into the room that was left for it, its end first.
+static FIBER_FN bool send_front(const struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
     struct smtpd_backend *backend = s->shared->backend;
-    struct buf *front = &c->submit->front;
-    if (!c->slot && front->n + c->held.n <= MESSAGE_INLINE_MAX) {
-        if (!buf_add(front, buf_slice(&c->held)))
-            return err_smtp(e, 451, "4.3.0", "out of memory for the message");
-        buf_done(&c->held);
-        c->held = *front;
-        *front = (struct buf){0};
-        return true;
+    struct slice rest = buf_slice(&c->aside->front);
+    while (rest.n) {
+        size_t n = rest.n < MESSAGE_INLINE_MAX ? rest.n : MESSAGE_INLINE_MAX;
+        if (!backend->ops->front(backend, c->slot, slice_from(rest, rest.n - n), e))
+            return false;
+        rest.n -= n;
     }
-    return send_piece(c, s, e) && backend->ops->front(backend, c->slot, buf_slice(front), e);
+    return true;
+}
+
+// What stands in front goes there: into the same frame where all fits.
+static FIBER_FN bool put_front(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct buf *front = &c->aside->front;
+    if (c->slot || front->n + c->held.n > MESSAGE_INLINE_MAX)
+        return send_piece(c, s, e) && send_front(c, s, e);
+    if (!buf_add(front, buf_slice(&c->held)))
+        return err_smtp(e, 451, "4.3.0", "out of memory for the message");
+    buf_done(&c->held);
+    c->held = *front;
+    *front = (struct buf){0};
+    return true;
 }
 
 // All but the last piece is with the queue then.
 static FIBER_FN bool settle(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    if (c->submit && (!smtpd_submit_end(c, s, e) || !put_front(c, s, e)))
+    if (c->aside && (!smtpd_aside_end(c, s, e) || !put_front(c, s, e)))
         return false;
     return c->held.n <= MESSAGE_INLINE_MAX || send_piece(c, s, e);
 }
@@ -200,7 +210,7 @@ void smtpd_content_done(struct smtpd_content *c, struct smtpd_session *s) {
     if (!c->begun)
         return;
     give_up_slot(c, s);
-    smtpd_submit_done(c->submit);
+    smtpd_aside_done(c->aside);
     buf_done(&c->held);
     c->begun = false;
 }

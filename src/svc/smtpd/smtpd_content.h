@@ -1,5 +1,6 @@
 // smtpd_content: the content of one message on its way from the client to the queue: decoded, checked, with our
-// Received field in front; and put right and signed where it is a user's (smtpd_submit.h). Small content stays in
+// Received field in front; judged where it is a stranger's, put right and signed where it is a user's
+// (smtpd_aside.h). Small content stays in
 // memory and goes to the queue in one frame; large content goes in pieces, so that no session holds more than
 // SMTPD_CONTENT_HELD.
 #pragma once
@@ -17,9 +18,9 @@ struct smtpd_content {
     uint64_t queue_id;
     struct smtp_body body;
     struct header_scan header;
-    struct buf held;             // what has not been sent in a piece
-    struct smtpd_submit *submit; // NULL: no user's
-    struct smtpd_slot *slot;     // NULL: none is open
+    struct buf held;           // what has not been sent in a piece
+    struct smtpd_aside *aside; // NULL: a trusted client's, which goes on as it comes
+    struct smtpd_slot *slot;   // NULL: none is open
     bool refused;
     struct err why; // of the first refusal
 };

@@ -3,12 +3,12 @@
 
 #include "core/queue_id.h"
 #include "mail/received.h"
+#include "svc/smtpd/smtpd_aside.h"
 #include "svc/smtpd/smtpd_session.h"
 
 enum {
     USER_MAX = 320, // bytes of a user's name in a reply, and of an address made from it
     MESSAGE_ID_MAX = 400,
-    FRONT_MAX = MESSAGE_RESERVE_MAX,
 };
 
 static const char declaration[] = "MIME-Version: 1.0\r\n"
@@ -16,28 +16,12 @@ static const char declaration[] = "MIME-Version: 1.0\r\n"
                                   "Content-Transfer-Encoding: 8bit\r\n";
 
 struct smtpd_submit *smtpd_submit_new(struct smtpd_session *s) {
-    struct smtpd_submit *u = ARENA_NEW(&s->arena, struct smtpd_submit);
-    size_t header = s->shared->config->limits.header_size;
-    if (!u)
-        return NULL;
-    u->raw.max = header + SMTPD_CONTENT_HELD;
-    u->head.max = 2 * header + SMTPD_CONTENT_HELD;
-    u->front.max = FRONT_MAX;
-    return u;
+    return ARENA_NEW(&s->arena, struct smtpd_submit);
 }
 
 void smtpd_submit_done(struct smtpd_submit *u) {
-    if (!u)
-        return;
-    smtpd_sign_done(&u->sign);
-    buf_done(&u->raw);
-    buf_done(&u->head);
-    buf_done(&u->front);
-}
-
-uint32_t smtpd_submit_room(const struct smtpd_submit *u) {
-    size_t room = RECEIVED_MAX + sizeof declaration + smtpd_sign_room(&u->sign);
-    return (uint32_t)(room < FRONT_MAX ? room : FRONT_MAX);
+    if (u)
+        smtpd_sign_done(&u->sign);
 }
 
 // --- what a user may
@@ -111,76 +95,44 @@ static void add_message_id(const struct smtpd_content *c, const struct smtpd_ses
 
 static struct slice domain_of(struct slice address) { return slice_from(address, slice_rfind(address, '@') + 1); }
 
-static bool begin_signing(struct smtpd_submit *u, const struct smtpd_session *s, struct err *e) {
+static bool begin_signing(struct smtpd_aside *a, const struct smtpd_session *s, struct err *e) {
     const struct smtpd_shared *shared = s->shared;
+    struct smtpd_submit *u = a->submit;
     if (!shared->signers)
         return true;
     const struct message_keys_set *set = shared->signers(shared->signer.arg);
     if (!set)
         return err_smtp(e, 451, "4.7.5", "the message can't be signed now, please try again later");
-    smtpd_sign_begin(&u->sign, set->dkims, set->dkims_n, domain_of(u->found.from.list[0]), buf_slice(&u->head));
+    smtpd_sign_begin(&u->sign, set->dkims, set->dkims_n, domain_of(u->found.from.list[0]), buf_slice(&a->head));
     return true;
 }
 
-static bool fix_header(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    struct smtpd_submit *u = c->submit;
+bool smtpd_submit_header(struct smtpd_content *c, struct smtpd_session *s, struct slice section, struct err *e) {
+    struct smtpd_aside *a = c->aside;
     char address[2 * USER_MAX], id[MESSAGE_ID_MAX];
     struct buf space = {.p = address, .cap = sizeof address, .max = sizeof address};
     struct buf message_id = {.p = id, .cap = sizeof id, .max = sizeof id};
-    struct slice section = header_section(slice_upto(buf_slice(&u->raw), (size_t)c->header.bytes));
     add_message_id(c, s, &message_id);
     struct submit_header_facts facts = {
         .user = user_address(s, &space), .message_id = buf_slice(&message_id), .now = s->transaction->envelope.arrived};
-    return submit_header_fix(section, &facts, &s->arena, &u->head, &u->found, e) && begin_signing(u, s, e);
+    return submit_header_fix(section, &facts, &s->arena, &a->head, &a->submit->found, e) && begin_signing(a, s, e);
 }
 
-// --- the body
-
-static void add_body(struct smtpd_content *c, struct slice bytes) {
-    struct smtpd_submit *u = c->submit;
+void smtpd_submit_body(struct smtpd_content *c, struct slice bytes) {
+    struct smtpd_submit *u = c->aside->submit;
     size_t before = c->held.n;
     submit_lines_feed(&u->lines, bytes, &c->held);
     smtpd_sign_body(&u->sign, slice_from(buf_slice(&c->held), before));
 }
 
-static bool end_header(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    struct smtpd_submit *u = c->submit;
-    if (!fix_header(c, s, e))
-        return false;
-    u->in_body = true;
-    buf_add(&c->held, buf_slice(&u->head));
-    buf_add_str(&c->held, "\r\n");
-    add_body(c, slice_from(buf_slice(&u->raw), (size_t)c->header.bytes));
-    return true;
-}
-
-bool smtpd_submit_take(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    struct smtpd_submit *u = c->submit;
-    if (u->raw.failed)
-        return err_smtp(e, 451, "4.3.0", "out of memory for the message");
-    if (!u->in_body && !c->header.done)
-        return true;
-    if (u->in_body)
-        add_body(c, buf_slice(&u->raw));
-    else if (!end_header(c, s, e))
-        return false;
-    buf_reset(&u->raw);
-    return true;
-}
-
 // --- the end
 
-static bool end_body(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    struct smtpd_submit *u = c->submit;
-    header_scan_end(&c->header);
-    if (!smtpd_submit_take(c, s, e)) // a header that has no body
-        return false;
+static bool end_body(struct smtpd_content *c, struct err *e) {
+    struct smtpd_submit *u = c->aside->submit;
     size_t before = c->held.n;
     submit_lines_end(&u->lines, &c->held);
     smtpd_sign_body(&u->sign, slice_from(buf_slice(&c->held), before));
-    if (c->body.nul)
-        return err_smtp(e, 550, "5.6.0", "the content has a NUL byte; it must be encoded");
-    return !c->held.failed || err_smtp(e, 451, "4.3.0", "out of memory for the message");
+    return !c->body.nul || err_smtp(e, 550, "5.6.0", "the content has a NUL byte; it must be encoded");
 }
 
 // The reverse-path was asked about at MAIL.
@@ -192,7 +144,7 @@ static FIBER_FN bool owns_all(struct smtpd_session *s, const struct mailboxes *m
 }
 
 static FIBER_FN bool check_rights(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    const struct submit_header *h = &c->submit->found;
+    const struct submit_header *h = &c->aside->submit->found;
     struct envelope *env = &s->transaction->envelope;
     bool hold = false;
     if ((!h->from_added && !owns_all(s, &h->from, e)) || !owns_all(s, &h->sender, e) ||
@@ -207,35 +159,36 @@ static bool wants_declaration(const struct smtpd_submit *u) {
 }
 
 // The body has told what it is, so the header that is signed has more fields than at its beginning.
-static bool declare(struct smtpd_submit *u, struct err *e) {
-    struct dkim_sign_header *signed_header = &u->sign.header;
+static bool declare(struct smtpd_aside *a, struct err *e) {
+    struct dkim_sign_header *signed_header = &a->submit->sign.header;
     enum dkim_canon canon = signed_header->canon;
-    struct buf whole BUF_AUTO = {.max = u->head.max + sizeof declaration};
-    if (u->sign.n == 0)
+    struct buf whole BUF_AUTO = {.max = a->head.max + sizeof declaration};
+    if (a->submit->sign.n == 0)
         return true;
     buf_add_str(&whole, declaration);
-    buf_add(&whole, buf_slice(&u->head));
+    buf_add(&whole, buf_slice(&a->head));
     dkim_sign_header_done(signed_header);
     return dkim_sign_header(canon, buf_slice(&whole), signed_header) ||
            err_smtp(e, 451, "4.3.0", "out of memory for a header");
 }
 
-static FIBER_FN bool sign(struct smtpd_submit *u, const struct smtpd_session *s, struct err *e) {
+static FIBER_FN bool sign(struct smtpd_aside *a, const struct smtpd_session *s, struct err *e) {
     struct smtpd_backend *backend = s->shared->backend;
+    struct smtpd_submit *u = a->submit;
     bool declares = wants_declaration(u);
-    if (declares && !declare(u, e))
+    if (declares && !declare(a, e))
         return false;
-    if (u->sign.n && !smtpd_sign_finish(&u->sign, backend->ops->now(backend), &s->shared->signer, &u->front, e))
+    if (u->sign.n && !smtpd_sign_finish(&u->sign, backend->ops->now(backend), &s->shared->signer, &a->front, e))
         return false;
     if (declares)
-        buf_add_str(&u->front, declaration);
-    return !u->front.failed || err_smtp(e, 451, "4.3.0", "out of memory for a header");
+        buf_add_str(&a->front, declaration);
+    return !a->front.failed || err_smtp(e, 451, "4.3.0", "out of memory for a header");
 }
 
 bool smtpd_submit_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    struct smtpd_submit *u = c->submit;
+    struct smtpd_submit *u = c->aside->submit;
     struct envelope *env = &s->transaction->envelope;
-    if (!end_body(c, s, e) || !check_rights(c, s, e) || !sign(u, s, e))
+    if (!end_body(c, e) || !check_rights(c, s, e) || !sign(c->aside, s, e))
         return false;
     if (u->lines.eight)
         env->flags |= ENVELOPE_8BIT;

@@ -1,10 +1,10 @@
 // smtpd_submit: what is done with a user's message, and with nobody else's, while its content passes (smtpd_content.h):
 // it is put right (RFC 6409 8), held against what its sender may do, and signed.
 //
-//     content: bytes --smtp_body--> raw --submit_header, submit_lines--> held --> pieces
-//                                                          |
-//                                                    smtpd_sign_body
-//     front:   Received, DKIM-Signature, and what the end of the body made known
+//     raw (smtpd_aside.h) --submit_header, submit_lines--> head, held
+//                                    |
+//                              smtpd_sign_body
+//     front: Received, DKIM-Signature, and what the end of the body made known
 //
 // Only what submit_header.h and submit_lines.h name is changed. MIME-Version, Content-Type: text/plain; charset=utf-8
 // and Content-Transfer-Encoding: 8bit are added where there is none of them and the body is UTF-8 with bytes over 127;
@@ -19,26 +19,23 @@ struct smtpd_content;
 struct smtpd_session;
 
 struct smtpd_submit {
-    struct buf raw;   // decoded, not put right: the header until it is whole, then what was read last
-    struct buf head;  // the header section put right
-    struct buf front; // what stands before it
     struct submit_header found;
     struct submit_lines lines;
     struct smtpd_sign sign;
-    bool in_body;
 };
 
 // For a session of a user; in the transaction's arena, NULL when that is full.
 struct smtpd_submit *smtpd_submit_new(struct smtpd_session *s);
 
-// What was decoded into `raw`; what it becomes is added to c->held.
-FIBER_FN MUST_CHECK bool smtpd_submit_take(struct smtpd_content *c, struct smtpd_session *s, struct err *e);
+// The header section as it came; what it becomes is added to the `head` of c->aside.
+MUST_CHECK bool smtpd_submit_header(struct smtpd_content *c, struct smtpd_session *s, struct slice section,
+                                    struct err *e);
 
-// The content has ended: the user's rights and quota, and signatures. `front` is complete then.
+// A piece of the body; what it becomes is added to c->held.
+void smtpd_submit_body(struct smtpd_content *c, struct slice bytes);
+
+// The content has ended: the user's rights and quota, and signatures, which are added to the `front` of c->aside.
 FIBER_FN MUST_CHECK bool smtpd_submit_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e);
-
-// Bytes that `front` has at most; known once the header is whole.
-uint32_t smtpd_submit_room(const struct smtpd_submit *u);
 
 void smtpd_submit_done(struct smtpd_submit *u); // takes NULL
 

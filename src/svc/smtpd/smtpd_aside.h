@@ -1,0 +1,39 @@
+// smtpd_aside: the header section of a message, held aside while its body goes on, for all but trusted clients: what is
+// put in front of it, and what is changed in it, is known at the end only.
+//
+//     content: bytes --smtp_body--> raw --+-- header --> head ... at the end --> front
+//                                         +-- body ----> held --> pieces
+//     front:   Received, what the end of the body made known, the header section
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "rt/fiber.h"
+
+struct smtpd_content;
+struct smtpd_session;
+struct smtpd_submit;
+
+enum { SMTPD_ASIDE_FRONT = 128 * 1024 }; // bytes in front of the header section
+
+struct smtpd_aside {
+    struct buf raw;              // decoded: the header until it is whole, then what was read last
+    struct buf head;             // the header section as it came; a user's: put right
+    struct buf front;            // what stands before it; at the end with it
+    struct smtpd_submit *submit; // NULL: no user's
+    bool in_body;
+};
+
+// In the transaction's arena, NULL when that is full.
+struct smtpd_aside *smtpd_aside_new(struct smtpd_session *s);
+
+// What was decoded into `raw`; the body's part of it is added to c->held.
+FIBER_FN MUST_CHECK bool smtpd_aside_take(struct smtpd_content *c, struct smtpd_session *s, struct err *e);
+
+// The content has ended. `front` is complete then.
+FIBER_FN MUST_CHECK bool smtpd_aside_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e);
+
+// Bytes that `front` has at most; known once the header is whole.
+uint32_t smtpd_aside_room(const struct smtpd_aside *a);
+
+void smtpd_aside_done(struct smtpd_aside *a); // takes NULL
