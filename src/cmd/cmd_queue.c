@@ -133,6 +133,17 @@ static void show_header(const char *header) {
     }
 }
 
+static void show_tags(const json_t *tags) {
+    if (json_array_size(tags))
+        printf("tags        ");
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        putchar(' ');
+        show_text(stdout, json_string_value(json_array_get(tags, i)));
+    }
+    if (json_array_size(tags))
+        putchar('\n');
+}
+
 static void show_one(void *arg, char *line, size_t n) {
     struct listing *l = arg;
     l->messages++;
@@ -148,6 +159,7 @@ static void show_one(void *arg, char *line, size_t n) {
            size, when);
     show_text(stdout, *text_in(m, "sender") ? text_in(m, "sender") : "<> (a notification)");
     putchar('\n');
+    show_tags(json_object_get(m, "tags"));
     show_attempts(json_object_get(m, "recipients"));
     show_header(text_in(m, "header"));
     json_decref(m);

@@ -15,6 +15,8 @@ enum envelope_flags {
     ENVELOPE_TLS_OPTIONAL = 1 << 4, // "TLS-Required: No" in the header (RFC 8689 5): deliver even where TLS fails
     ENVELOPE_HOLD = 1 << 5,     // taken, but kept until the administrator releases it
     ENVELOPE_USER = 1 << 6,     // a user follows; set by envelope_pack itself
+    ENVELOPE_TAGS = 1 << 7,     // tags follow; likewise
+    ENVELOPE_QUARANTINE = 1 << 8, // policy doubts it: delivered to the domain's folder for junk
 };
 
 struct envelope_recipient {
@@ -29,12 +31,17 @@ struct envelope {
     struct slice helo;
     struct slice session; // session id, for logs
     struct slice user;    // who authenticated, lower case; empty: nobody
+    struct slice *tags;   // words of policy's rules
+    size_t tags_n;        // 0..ENVELOPE_TAGS_MAX
     struct wall arrived;
     struct envelope_recipient *recipients;
     size_t recipients_n; // 1..ENVELOPE_RECIPIENTS_MAX
 };
 
-enum { ENVELOPE_RECIPIENTS_MAX = 10000 }; // after aliases
+enum {
+    ENVELOPE_RECIPIENTS_MAX = 10000, // after aliases
+    ENVELOPE_TAGS_MAX = 32,
+};
 
 bool envelope_pack(struct buf *b, const struct envelope *env);
 

@@ -211,6 +211,8 @@ struct message_queue_entry {
     uint64_t size;
     struct wall arrived;
     struct slice sender;
+    struct slice *tags; // of policy's rules
+    size_t tags_n;
     struct message_queue_recipient *recipients;
     size_t recipients_n;
 };

@@ -5,7 +5,7 @@
 enum {
     DNS_RECORD_LEAST = 2 + 1 + 16 + 2 + 4,             // bytes of a record without text
     QUEUE_RECIPIENT_LEAST = 4 + 4 + 1 + 4 + 8 + 4 + 4, // likewise of a recipient
-    QUEUE_ENTRY_LEAST = 8 + 8 + 8 + 4 + 4,             // and of an entry without recipients
+    QUEUE_ENTRY_LEAST = 8 + 8 + 8 + 4 + 4 + 4,         // and of an entry without recipients
     QUEUE_ENTRIES_MAX = LINK_PAYLOAD_MAX / QUEUE_ENTRY_LEAST,
 };
 
@@ -157,6 +157,9 @@ bool message_queue_reply_pack(struct buf *b, const struct message_queue_reply *m
         pack_u64(b, e->size);
         pack_i64(b, e->arrived.ms);
         pack_slice(b, e->sender);
+        pack_u32(b, (uint32_t)e->tags_n);
+        for (size_t k = 0; k < e->tags_n; k++)
+            pack_slice(b, e->tags[k]);
         pack_u32(b, (uint32_t)e->recipients_n);
         for (size_t k = 0; k < e->recipients_n; k++)
             pack_queue_recipient(b, &e->recipients[k]);
@@ -169,6 +172,9 @@ static void unpack_queue_entry(struct unpack *u, struct arena *arena, struct mes
     e->size = unpack_u64(u);
     e->arrived.ms = unpack_i64(u);
     e->sender = unpack_slice(u);
+    e->tags = message_unpack_array(u, arena, ENVELOPE_TAGS_MAX, 4, sizeof *e->tags, &e->tags_n);
+    for (size_t k = 0; k < e->tags_n; k++)
+        e->tags[k] = unpack_slice(u);
     e->recipients = message_unpack_array(u, arena, ENVELOPE_RECIPIENTS_MAX, QUEUE_RECIPIENT_LEAST,
                                          sizeof *e->recipients, &e->recipients_n);
     for (size_t k = 0; k < e->recipients_n; k++)

@@ -36,12 +36,16 @@ static struct envelope_recipient some_recipients[] = {
     {.address = {"sales@example.org", 17}, .original = {"info@example.org", 16}},
 };
 
+static struct slice some_tags[] = {{"newsletter", 10}, {"quarantine", 10}};
+
 static struct envelope some_envelope(void) {
     return (struct envelope){.flags = ENVELOPE_8BIT,
                              .sender = SLICE("alice@example.net"),
                              .client = SLICE("mail.example.net[192.0.2.1]"),
                              .helo = SLICE("mail.example.net"),
                              .session = SLICE("s1"),
+                             .tags = some_tags,
+                             .tags_n = COUNT(some_tags),
                              .arrived = {1234567890123},
                              .recipients = some_recipients,
                              .recipients_n = COUNT(some_recipients)};
@@ -59,6 +63,8 @@ static void test_submit(void **state) {
     assert_int_equal(got.slot, 3);
     assert_slice(got.envelope.sender, m.envelope.sender);
     assert_int_equal(got.envelope.recipients_n, 2);
+    assert_int_equal(got.envelope.tags_n, 2);
+    assert_slice(got.envelope.tags[1], SLICE("quarantine"));
     assert_slice(got.envelope.recipients[1].original, SLICE("info@example.org"));
     assert_int_equal(got.envelope.arrived.ms, 1234567890123);
     assert_slice(got.content, SLICE("Subject: x\r\n\r\nhi\r\n"));

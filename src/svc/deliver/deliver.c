@@ -2,6 +2,7 @@
 #include "svc/deliver/deliver.h"
 
 #include "base/mem.h"
+#include "core/route.h"
 #include "mail/header.h"
 #include "rt/journal.h"
 #include "svc/deliver/maildir_batch.h"
@@ -89,17 +90,47 @@ static void classify(struct err *e) {
     e->enhanced[2] = detail;
 }
 
+// Where what policy doubts goes: a folder of the mailbox, by Maildir++.
+static struct slice junk_of(const struct deliver_service *s, const struct work *w,
+                            const struct message_work_recipient *r) {
+    const struct config_domain *domain =
+        route_is_local(s->config, slice_from(r->address, slice_rfind(r->address, '@') + 1));
+    return domain && (w->work.flags & ENVELOPE_QUARANTINE) ? domain->junk : SLICE_EMPTY;
+}
+
+// An empty file by which Maildir++ knows a folder; nothing depends on it.
+static void mark_folder(struct deliver_service *s, const char *path, struct arena *arena) {
+    struct slice name = arena_printf(arena, "%s/maildirfolder", path);
+    struct disk_file *file;
+    struct err ignored;
+    if (name.p && disk_open(s->world->disk, name.p, DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, &file, &ignored))
+        disk_file_close(file);
+}
+
+static bool find_path(struct deliver_service *s, struct work *w, const struct message_work_recipient *r,
+                      const char **path, struct slice *junk, struct err *e) {
+    if (!maildir_path(w->work.host, r->address, &w->arena, path, e))
+        return false;
+    *junk = junk_of(s, w, r);
+    if (junk->n)
+        *path = arena_printf(&w->arena, "%s/%.*s", *path, SLICE_ARG(*junk)).p;
+    return *path || err_set(e, ERR_TEMPORARY, "out of memory for the mailbox's path");
+}
+
 static FIBER_FN bool deliver_to(struct deliver_service *s, struct work *w, const struct message_work_recipient *r,
                                 struct err *e) {
     struct maildir_file f;
     const char *path;
+    struct slice junk;
     bool begun = false;
-    if (!maildir_path(w->work.host, r->address, &w->arena, &path, e))
+    if (!find_path(s, w, r, &path, &junk, e))
         return false;
     for (int i = 0; !begun && i < NAME_TRIES && (i == 0 || e->sys == EEXIST); i++)
         begun = maildir_begin(&f, s->world->disk, path, unique_name(s, &w->arena), e);
     if (!begun)
         return err_while(e, "opening the mailbox");
+    if (junk.n)
+        mark_folder(s, path, &w->arena);
     if (!write_content(w, r, &f, e)) {
         maildir_abort(&f);
         return false;

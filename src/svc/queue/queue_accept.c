@@ -54,6 +54,13 @@ void queue_accept_free_slot(struct queue_service *q, struct queue_slot *slot, bo
     free(slot);
 }
 
+// Mail that comes in faster than it leaves stays with its senders. Our own notifications are few, and may come.
+static bool has_room(const struct queue_peer *p, struct err *e) {
+    uint32_t most = p->q->config->gate.queue_messages;
+    bool full = most && p->q->index.messages.n >= most && p->role != ROLE_INJECT;
+    return !full || err_smtp(e, 451, "4.3.2", "too much mail is waiting here, please try again later");
+}
+
 static bool open_slot(struct queue_peer *p, uint32_t reserve, struct queue_slot **out, struct err *e) {
     struct queue_service *q = p->q;
     char name[QUEUE_NAME];
@@ -61,6 +68,8 @@ static bool open_slot(struct queue_peer *p, uint32_t reserve, struct queue_slot 
     uint64_t number = world_random_u64(q->world) | 1;
     if (q->low || q->stopping)
         return err_smtp(e, 452, "4.3.1", "no room on the disk for more mail");
+    if (!has_room(p, e))
+        return false;
     if (p->slots.n >= QUEUE_SLOTS_MAX)
         return err_smtp(e, 452, "4.3.1", "too many large messages at once");
     queue_big_name(name, number);
@@ -173,7 +182,7 @@ static bool take(struct queue_peer *p, struct queue_submit *s, struct slice payl
     s->record = (struct queue_entry){.type = LOG_RECORD_MESSAGE, .payload = payload};
     if (id_is_taken(p->q, s->m.queue_id))
         return err_smtp(e, 451, "4.3.0", "the queue id is in use");
-    return s->m.slot == 0 || name_file(p, s, payload, e);
+    return s->m.slot ? name_file(p, s, payload, e) : has_room(p, e);
 }
 
 void queue_accept_submit(struct queue_peer *p, const struct link_frame *f) {

@@ -68,6 +68,8 @@ static bool describe(struct queue_message *m, struct arena *arena, struct messag
                                         .size = m->size,
                                         .arrived = m->arrived,
                                         .sender = submit.envelope.sender,
+                                        .tags = submit.envelope.tags,
+                                        .tags_n = submit.envelope.tags_n,
                                         .recipients_n = m->recipients_n};
     out->recipients = arena_alloc(arena, m->recipients_n * sizeof *out->recipients);
     if (!out->recipients)
