@@ -237,6 +237,34 @@ bool link_call(struct link *l, enum link_type type, const struct slice *parts, s
                  : err_while(e, "asking %s", role_name(l->peer));
 }
 
+static size_t unanswered(const struct link_wait *waits, size_t n) {
+    size_t open = 0;
+    for (size_t i = 0; i < n; i++)
+        open += !waits[i].answered;
+    return open;
+}
+
+void link_call_all(struct link *l, enum link_type type, struct link_question *questions, size_t n,
+                   struct mono deadline) {
+    struct link_wait waits[LINK_QUESTIONS_MAX];
+    struct err e;
+    size_t sent = 0;
+    bool woken = n <= LINK_QUESTIONS_MAX && link_wait_room(l, deadline, &e);
+    for (; woken && sent < n; sent++) {
+        waits[sent] = (struct link_wait){.id = ++l->last_id, .fiber = fiber_self(), .reply = questions[sent].reply};
+        if (!link_send1(l, type, waits[sent].id, questions[sent].payload))
+            break;
+        list_append(&l->waits, &waits[sent].entry);
+    }
+    while (woken && unanswered(waits, sent) && !l->down)
+        woken = fiber_park_err(deadline, "waiting for another process", &e);
+    for (size_t i = 0; i < n; i++) {
+        questions[i].answered = i < sent && waits[i].answered;
+        if (i < sent)
+            list_remove(&waits[i].entry);
+    }
+}
+
 bool link_take_reply(struct link *l, const struct link_frame *f) {
     switch (f->type) {
     case LINK_SUBMIT_REPLY:
@@ -254,6 +282,11 @@ bool link_take_reply(struct link *l, const struct link_frame *f) {
     case LINK_USE_REPLY:
     case LINK_KEYS_SIGNED:
     case LINK_POLICY_REPLY:
+    case LINK_CLIENT_REPLY:
+    case LINK_TALLY_REPLY:
+    case LINK_GREYLIST_REPLY:
+    case LINK_MATCH_REPLY:
+    case LINK_FILTER_REPLY:
         break;
     default:
         return false;

@@ -41,6 +41,18 @@ FIBER_FN MUST_CHECK bool link_call(struct link *l, enum link_type type, const st
                                    struct mono deadline, enum link_type *reply_type, struct buf *reply,
                                    struct err *e);
 
+struct link_question {
+    struct slice payload;
+    struct buf *reply; // where the answer is copied
+    bool answered;
+};
+enum { LINK_QUESTIONS_MAX = 64 };
+
+// As link_call for n (up to LINK_QUESTIONS_MAX) requests of a type, all sent at once. Waits until all are answered, the
+// deadline, or the link's end.
+FIBER_FN void link_call_all(struct link *l, enum link_type type, struct link_question *questions, size_t n,
+                            struct mono deadline);
+
 // Whether the frame answered one of our calls; then it has been taken. Stale answers (the caller gave up) count.
 bool link_take_reply(struct link *l, const struct link_frame *f);
 
