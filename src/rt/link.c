@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     IN_FIRST = 256 * 1024, // bytes of the read buffer; grows for a larger frame, and shrinks again
@@ -18,6 +19,14 @@ struct link_wait {
     bool answered;
     enum link_type type;
     struct buf *reply;
+    int fd; // that came along; -1: none
+};
+
+// A descriptor that goes with the frame that begins `at`.
+struct link_fd {
+    struct list entry;
+    uint64_t at; // bytes of this link's output before it
+    int fd;
 };
 
 struct link {
@@ -30,6 +39,8 @@ struct link {
     size_t in_want; // bytes that the frame behind them needs
     struct buf out;
     size_t out_sent;
+    uint64_t sent; // since the link began
+    struct list fds;
     struct loop_task flush;
     struct fiber_cond room;
     struct list waits;
@@ -45,13 +56,24 @@ struct link *link_new(struct loop *loop, struct transport *t, enum role self, en
     l->out.max = LINK_OUT_MAX;
     l->flush.run = flush_task;
     list_init(&l->waits);
+    list_init(&l->fds);
+    if (link_type_allowed(LINK_FILTER_REPLY, peer, self) && t->ops->expect_fds)
+        t->ops->expect_fds(t);
     return l;
+}
+
+static void drop_fd(struct link_fd *f) {
+    list_remove(&f->entry);
+    close(f->fd);
+    free(f);
 }
 
 void link_free(struct link *l) {
     if (!l)
         return;
     link_break(l, "freed");
+    while (!list_empty(&l->fds))
+        drop_fd(LIST_ENTRY(l->fds.next, struct link_fd, entry));
     l->transport->ops->close(l->transport);
     buf_done(&l->in);
     buf_done(&l->out);
@@ -156,14 +178,29 @@ static void after_flush(struct link *l) {
         fiber_cond_wake_all(&l->room);
 }
 
+// Up to the next frame with a descriptor, or that frame's first bytes.
+static enum transport_got write_some(struct link *l, size_t *put) {
+    const struct transport_ops *ops = l->transport->ops;
+    struct slice rest = slice_from(buf_slice(&l->out), l->out_sent);
+    if (list_empty(&l->fds))
+        return ops->write(l->transport, rest, put, NULL);
+    struct link_fd *f = LIST_ENTRY(l->fds.next, struct link_fd, entry);
+    if (f->at > l->sent)
+        return ops->write(l->transport, slice_upto(rest, (size_t)(f->at - l->sent)), put, NULL);
+    enum transport_got got = ops->write_fd(l->transport, slice_upto(rest, LINK_HEADER), f->fd, put, NULL);
+    if (got == TRANSPORT_SOME)
+        drop_fd(f);
+    return got;
+}
+
 static void flush_task(struct loop_task *task) {
     struct link *l = LIST_ENTRY(task, struct link, flush);
     while (!l->down && l->out_sent < l->out.n) {
         size_t put = 0;
-        struct slice rest = slice_from(buf_slice(&l->out), l->out_sent);
-        enum transport_got got = l->transport->ops->write(l->transport, rest, &put, NULL);
+        enum transport_got got = write_some(l, &put);
         if (got == TRANSPORT_SOME) {
             l->out_sent += put;
+            l->sent += put;
         } else if (got == TRANSPORT_AGAIN) {
             l->transport->ops->notify_write(l->transport, l->loop, &l->flush);
             break;
@@ -202,6 +239,19 @@ bool link_send1(struct link *l, enum link_type type, uint64_t id, struct slice p
     return link_send(l, type, id, &payload, 1);
 }
 
+bool link_send_fd(struct link *l, enum link_type type, uint64_t id, struct slice payload, int fd) {
+    if (!l->transport->ops->write_fd)
+        return false;
+    uint64_t at = l->sent + (l->out.n - l->out_sent);
+    if (!link_send1(l, type, id, payload))
+        return false;
+    struct link_fd *f = MEM_NEW(struct link_fd);
+    *f = (struct link_fd){.at = at, .fd = fd};
+    list_append(&l->fds, &f->entry);
+    link_frame_header_with_fd(l->out.p + l->out.n - LINK_HEADER - payload.n, type, id, payload.n);
+    return true;
+}
+
 bool link_wait_room(struct link *l, struct mono deadline, struct err *e) {
     while (!l->down && l->out.n - l->out_sent > LINK_OUT_MAX / 2)
         switch (fiber_cond_wait(&l->room, deadline)) {
@@ -217,11 +267,11 @@ bool link_wait_room(struct link *l, struct mono deadline, struct err *e) {
 
 // --- calls
 
-bool link_call(struct link *l, enum link_type type, const struct slice *parts, size_t parts_n, struct mono deadline,
-               enum link_type *reply_type, struct buf *reply, struct err *e) {
+static FIBER_FN bool call(struct link *l, enum link_type type, const struct slice *parts, size_t parts_n,
+                          struct mono deadline, enum link_type *reply_type, struct buf *reply, int *fd, struct err *e) {
     if (!link_wait_room(l, deadline, e))
         return false;
-    struct link_wait wait = {.id = ++l->last_id, .fiber = fiber_self(), .reply = reply};
+    struct link_wait wait = {.id = ++l->last_id, .fiber = fiber_self(), .reply = reply, .fd = -1};
     if (!link_send(l, type, wait.id, parts, parts_n))
         return err_set(e, ERR_TEMPORARY, "the link to %s is down or full", role_name(l->peer));
     list_append(&l->waits, &wait.entry);
@@ -231,6 +281,7 @@ bool link_call(struct link *l, enum link_type type, const struct slice *parts, s
     list_remove(&wait.entry);
     if (wait.answered) {
         *reply_type = wait.type;
+        *fd = wait.fd;
         return true;
     }
     return woken ? err_set(e, ERR_TEMPORARY, "the link to %s broke", role_name(l->peer))
@@ -265,6 +316,30 @@ void link_call_all(struct link *l, enum link_type type, struct link_question *qu
     }
 }
 
+bool link_call(struct link *l, enum link_type type, const struct slice *parts, size_t parts_n, struct mono deadline,
+               enum link_type *reply_type, struct buf *reply, struct err *e) {
+    int fd;
+    if (!call(l, type, parts, parts_n, deadline, reply_type, reply, &fd, e))
+        return false;
+    if (fd >= 0)
+        close(fd);
+    return true;
+}
+
+bool link_call_fd(struct link *l, enum link_type type, struct slice payload, struct mono deadline,
+                  enum link_type *reply_type, struct buf *reply, int *fd, struct err *e) {
+    return call(l, type, &payload, 1, deadline, reply_type, reply, fd, e);
+}
+
+static int take_fd(struct link *l, const struct link_frame *f) {
+    if (!f->with_fd)
+        return -1;
+    int fd = l->transport->ops->take_fd ? l->transport->ops->take_fd(l->transport) : -1;
+    if (fd < 0)
+        link_break(l, "a descriptor is missing");
+    return fd;
+}
+
 bool link_take_reply(struct link *l, const struct link_frame *f) {
     switch (f->type) {
     case LINK_SUBMIT_REPLY:
@@ -291,17 +366,22 @@ bool link_take_reply(struct link *l, const struct link_frame *f) {
     default:
         return false;
     }
+    int fd = take_fd(l, f);
     LIST_EACH(at, &l->waits) {
         struct link_wait *wait = LIST_ENTRY(at, struct link_wait, entry);
         if (wait->id != f->id)
             continue;
         wait->answered = true;
         wait->type = f->type;
+        wait->fd = fd;
+        fd = -1;
         buf_reset(wait->reply);
         buf_add(wait->reply, f->payload);
         list_remove(&wait->entry);
         fiber_wake(wait->fiber);
         break;
     }
+    if (fd >= 0)
+        close(fd);
     return true;
 }

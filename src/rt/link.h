@@ -38,8 +38,7 @@ FIBER_FN MUST_CHECK bool link_wait_room(struct link *l, struct mono deadline, st
 // Sends a request under a fresh id and waits for the frame that answers it (same id). Its payload is copied into
 // `reply`, its type into `*type`. A link that breaks meanwhile is a temporary error.
 FIBER_FN MUST_CHECK bool link_call(struct link *l, enum link_type type, const struct slice *parts, size_t parts_n,
-                                   struct mono deadline, enum link_type *reply_type, struct buf *reply,
-                                   struct err *e);
+                                   struct mono deadline, enum link_type *reply_type, struct buf *reply, struct err *e);
 
 struct link_question {
     struct slice payload;
@@ -52,6 +51,14 @@ enum { LINK_QUESTIONS_MAX = 64 };
 // deadline, or the link's end.
 FIBER_FN void link_call_all(struct link *l, enum link_type type, struct link_question *questions, size_t n,
                             struct mono deadline);
+
+// The answer to `id` with a descriptor, which is closed here once it was sent. Only where the transport can do that
+// (transport.h) and for FILTER_REPLY; else false, and it is still the caller's.
+bool link_send_fd(struct link *l, enum link_type type, uint64_t id, struct slice payload, int fd);
+
+// As link_call; `*fd` is what came along and the caller's, or -1.
+FIBER_FN MUST_CHECK bool link_call_fd(struct link *l, enum link_type type, struct slice payload, struct mono deadline,
+                                      enum link_type *reply_type, struct buf *reply, int *fd, struct err *e);
 
 // Whether the frame answered one of our calls; then it has been taken. Stale answers (the caller gave up) count.
 bool link_take_reply(struct link *l, const struct link_frame *f);

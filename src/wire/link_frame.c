@@ -28,14 +28,25 @@ bool link_type_allowed(enum link_type t, enum role from, enum role to) {
     return t < LINK_TYPE_COUNT && (types[t].from & (1u << from)) && (types[t].to & (1u << to));
 }
 
-void link_frame_header(char to[LINK_HEADER], enum link_type type, uint64_t id, size_t n) {
+enum { WITH_FD = 1 };
+
+static void put_header(char to[LINK_HEADER], enum link_type type, uint16_t flags, uint64_t id, size_t n) {
     assert(n <= LINK_PAYLOAD_MAX && type < LINK_TYPE_COUNT);
     struct buf b = {.p = to, .cap = LINK_HEADER, .max = LINK_HEADER};
     pack_u32(&b, (uint32_t)n);
     pack_u16(&b, (uint16_t)type);
-    pack_u16(&b, 0);
+    pack_u16(&b, flags);
     pack_u64(&b, id);
     assert(!b.failed);
+}
+
+void link_frame_header(char to[LINK_HEADER], enum link_type type, uint64_t id, size_t n) {
+    put_header(to, type, 0, id, n);
+}
+
+void link_frame_header_with_fd(char to[LINK_HEADER], enum link_type type, uint64_t id, size_t n) {
+    assert(type == LINK_FILTER_REPLY);
+    put_header(to, type, WITH_FD, id, n);
 }
 
 enum link_frame_got link_frame_parse(struct slice in, struct link_frame *out, size_t *used) {
@@ -45,14 +56,18 @@ enum link_frame_got link_frame_parse(struct slice in, struct link_frame *out, si
     struct unpack u = {.rest = slice_upto(in, LINK_HEADER)};
     size_t n = unpack_u32(&u);
     uint16_t type = unpack_u16(&u);
-    uint16_t reserved = unpack_u16(&u);
+    uint16_t flags = unpack_u16(&u);
     uint64_t id = unpack_u64(&u);
-    if (n > LINK_PAYLOAD_MAX || type >= LINK_TYPE_COUNT || reserved != 0)
+    if (n > LINK_PAYLOAD_MAX || type >= LINK_TYPE_COUNT || (flags && (flags != WITH_FD || type != LINK_FILTER_REPLY)))
         return LINK_FRAME_BAD;
     *used = LINK_HEADER + n;
     if (in.n < *used)
         return LINK_FRAME_MORE;
     *out = (struct link_frame){
-        .type = (enum link_type)type, .id = id, .payload = slice_from(slice_upto(in, *used), LINK_HEADER)};
+        .type = (enum link_type)type,
+        .id = id,
+        .payload = slice_from(slice_upto(in, *used), LINK_HEADER),
+        .with_fd = flags == WITH_FD,
+    };
     return LINK_FRAME_WHOLE;
 }

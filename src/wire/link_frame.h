@@ -114,7 +114,7 @@ const char *link_type_name(enum link_type t);
 bool link_type_allowed(enum link_type t, enum role from, enum role to);
 
 enum {
-    LINK_HEADER = 16,               // u32 payload length, u16 type, u16 zero, u64 id
+    LINK_HEADER = 16,               // u32 payload length, u16 type, u16 flags, u64 id
     LINK_PAYLOAD_MAX = 8 * 1024 * 1024, // bytes
 };
 
@@ -122,13 +122,15 @@ struct link_frame {
     enum link_type type;
     uint64_t id; // of the request; the answer carries the same
     struct slice payload;
+    bool with_fd; // a descriptor comes along; FILTER_REPLY alone may have one
 };
 
 // Writes the header of a frame whose payload has `n` bytes.
 void link_frame_header(char to[LINK_HEADER], enum link_type type, uint64_t id, size_t n);
+void link_frame_header_with_fd(char to[LINK_HEADER], enum link_type type, uint64_t id, size_t n);
 
 enum link_frame_got { LINK_FRAME_WHOLE, LINK_FRAME_MORE, LINK_FRAME_BAD };
 
 // The first frame of `in`. WHOLE: `*out`, and `*used` bytes of the input. MORE: `*used` is how many bytes are wanted
-// in all (at least LINK_HEADER). BAD: type, length or reserved bits are wrong.
+// in all (at least LINK_HEADER). BAD: type, length or flags are wrong.
 enum link_frame_got link_frame_parse(struct slice in, struct link_frame *out, size_t *used);
