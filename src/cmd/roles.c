@@ -2,6 +2,7 @@
 #include "cmd/role_main.h"
 
 #include "cmd/role_auth.h"
+#include "cmd/role_connect.h"
 #include "cmd/role_keys.h"
 #include "cmd/role_policy.h"
 #include "cmd/role_sessions.h"
@@ -155,6 +156,8 @@ const struct role_kind *role_kind(enum role role) {
         return &role_keys;
     if (role == ROLE_POLICY)
         return &role_policy;
+    if (role == ROLE_CONNECT)
+        return &role_connect;
     if (role == ROLE_AUTH)
         return &role_auth;
     if (role == ROLE_PAM)

@@ -45,9 +45,10 @@ uint32_t topology_instances(const struct config *c, enum role role) {
         return submission;
     case ROLE_KEYS:
         return c->certificates_n || c->dkims_n || submission ? c->keys_workers : 0;
+    case ROLE_CONNECT:
+        return c->gate.filters_n > 0;
     case ROLE_HISTORY:
     case ROLE_REPORT:
-    case ROLE_CONNECT:
     case ROLE_MASTER:
     case ROLE_COUNT:
         return 0;
