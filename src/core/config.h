@@ -39,8 +39,9 @@ enum config_table_kind {
 struct config_table {
     struct slice name;
     enum config_table_kind kind;
-    struct slice path; // file, aliases
+    struct slice path; // empty: inline
     struct slice text; // inline: in the form of aliases(5)
+    bool matched;      // a rule of policy asks it (core/match.h)
     struct config_place place;
 };
 
@@ -258,6 +259,9 @@ struct config_report {
 struct config *config_parse(struct slice text, struct slice directory, struct config_report *report);
 void config_free(struct config *c);
 void config_report_done(struct config_report *r);
+
+// By its name; NULL where there is none.
+struct config_table *config_table_find(const struct config *c, struct slice name);
 
 // Whether mail from this client is relayed anywhere: `relay from`.
 bool config_trusts(const struct config *c, const struct netaddr *client);

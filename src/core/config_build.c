@@ -186,7 +186,7 @@ static bool build_setting(struct config_builder *b, const struct config_directiv
 
 // A directive that isn't `many` counts once in the file, or once in its domain.
 static void note_seen(struct config_builder *b, const struct config_directive *d, struct config_place place) {
-    struct config_place *seen = &b->seen[d - config_schema];
+    struct config_place *seen = &b->seen[config_schema_index(d)];
     if (!d->many && d->type != CONFIG_SECTION && seen->line)
         config_report_add(b->report, place, "expected \"%s\" once, found it again (first on line %u)", d->name,
                           seen->line);
@@ -195,8 +195,9 @@ static void note_seen(struct config_builder *b, const struct config_directive *d
 }
 
 void config_forget_seen(struct config_builder *b, const char *block) {
-    for (size_t i = 0; i < config_schema_n; i++)
-        if (strcmp(config_schema[i].block, block) == 0)
+    const struct config_directive *d;
+    for (size_t i = 0; (d = config_schema_at(i)); i++)
+        if (strcmp(d->block, block) == 0)
             b->seen[i] = (struct config_place){0, 0};
 }
 
@@ -207,14 +208,14 @@ static const char *first_word(const char *name, char *text, size_t n) {
 
 // For a first word that only begins names of two words: the names, and what is nearest to the second word.
 static bool expect_second(const char *block, struct slice first, struct config_near *near, char *text, size_t n) {
+    const struct config_directive *d;
     size_t at = 0;
-    for (size_t i = 0; i < config_schema_n; i++) {
+    for (size_t i = 0; (d = config_schema_at(i)) && at < n; i++) {
         struct slice head, rest;
-        if (strcmp(config_schema[i].block, block) != 0 ||
-            !slice_cut(slice_str(config_schema[i].name), ' ', &head, &rest) || !slice_eq(head, first))
+        if (strcmp(d->block, block) != 0 || !slice_cut(slice_str(d->name), ' ', &head, &rest) || !slice_eq(head, first))
             continue;
         config_near_offer(near, rest.p);
-        at += (size_t)snprintf(text + at, n - at, "%s\"%s\"", at ? " or " : "", config_schema[i].name);
+        at += (size_t)snprintf(text + at, n - at, "%s\"%s\"", at ? " or " : "", d->name);
     }
     return at > 0;
 }
@@ -230,9 +231,10 @@ static void mistake_unknown(struct config_builder *b, const char *block, const s
         return;
     }
     near = config_near_start(word->text);
-    for (size_t i = 0; i < config_schema_n; i++)
-        if (strcmp(config_schema[i].block, block) == 0)
-            config_near_offer(&near, first_word(config_schema[i].name, names[i], sizeof names[i]));
+    const struct config_directive *d;
+    for (size_t i = 0; (d = config_schema_at(i)); i++)
+        if (strcmp(d->block, block) == 0)
+            config_near_offer(&near, first_word(d->name, names[i], sizeof names[i]));
     if (*block)
         snprintf(expected, sizeof expected, "a setting of \"%s\"", block);
     else
@@ -295,9 +297,13 @@ void config_build_block(struct config_builder *b, const char *block, const struc
         build_directive(b, block, node);
 }
 
-static void build_top(struct config_builder *b, const struct config_node *list, bool tables) {
+static bool is_named_by_others(const struct config_node *node) {
+    return slice_eq(node->words->text, SLICE("table")) || slice_eq(node->words->text, SLICE("filter"));
+}
+
+static void build_top(struct config_builder *b, const struct config_node *list, bool named_by_others) {
     for (const struct config_node *node = list; node && !config_report_full(b->report); node = node->next)
-        if (slice_eq(node->words->text, SLICE("table")) == tables)
+        if (is_named_by_others(node) == named_by_others)
             build_directive(b, "", node);
 }
 
@@ -321,12 +327,14 @@ static void build_default(struct config_builder *b, const struct config_directiv
 void config_build(struct config *c, const struct config_node *tree, struct slice directory,
                   struct config_report *report) {
     struct config_builder b = {.c = c, .report = report, .directory = directory};
-    for (size_t i = 0; i < config_schema_n; i++)
-        if (config_schema[i].fallback && config_schema_arity(&config_schema[i]) && config_schema[i].at != SIZE_MAX)
-            build_default(&b, &config_schema[i]);
+    const struct config_directive *d;
+    for (size_t i = 0; (d = config_schema_at(i)); i++)
+        if (d->fallback && config_schema_arity(d) && d->at != SIZE_MAX)
+            build_default(&b, d);
     c->control = SLICE_EMPTY;
-    build_top(&b, tree, true); // a domain may name a table that comes after it
+    build_top(&b, tree, true); // a domain may name a table that comes after it, a rule a filter
     build_top(&b, tree, false);
+    config_gate_complete(&b);
     if (c->control.n == 0) {
         b.directory = c->state;
         c->control = config_dup_path(&b, SLICE("control.sock"));

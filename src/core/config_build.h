@@ -10,6 +10,8 @@ struct config_builder {
     struct slice directory;
     struct config_domain *domain; // whose block is being read
     struct config_user *user;     // likewise
+    struct config_filter *filter; // likewise
+    struct config_place no_rates; // where `rate none` was said; line 0: nowhere
     // Where each directive of the schema was seen first; line 0: not yet.
     struct config_place seen[CONFIG_DIRECTIVES_MAX];
 };
@@ -63,4 +65,25 @@ config_part config_part_hostname, config_part_user, config_part_listen, config_p
     config_part_domain, config_part_recipients, config_part_deliver, config_part_tag, config_part_relay,
     config_part_route, config_part_resolver, config_part_auth, config_part_mechanisms, config_part_account,
     config_part_any_sender, config_part_account_quota, config_part_senders, config_part_notify, config_part_domain_dkim,
-    config_part_dkim_sign, config_part_proxy, config_part_xclient;
+    config_part_dkim_sign, config_part_proxy, config_part_xclient, config_part_policy, config_part_dnsbl,
+    config_part_dnswl, config_part_rate, config_part_reports, config_part_organisation, config_part_arc_trust,
+    config_part_arc_seal, config_part_junk, config_part_filter, config_part_filter_for, config_part_filter_time,
+    config_part_filter_failure;
+
+// The table of that name; NULL after a mistake.
+struct config_table *config_table_named(struct config_builder *b, const struct config_word *word);
+
+// What nothing was said about: rules of policy, rates, the organisation's name.
+void config_gate_complete(struct config_builder *b);
+
+// For config_part_gate.c and what is like it: a word of a simple type that isn't a setting of its own.
+bool config_take_number(struct config_builder *b, const struct config_node *node, const struct config_word **args,
+                        enum config_type type, uint64_t least, uint64_t most, uint64_t *out);
+
+// The next word as a domain, lower case.
+bool config_take_domain(struct config_builder *b, const struct config_node *node, const struct config_word **args,
+                        const char *expected, struct slice *out);
+
+// The next word as an address; kept as it is.
+bool config_take_address(struct config_builder *b, const struct config_node *node, const struct config_word **args,
+                         struct slice *out);

@@ -27,6 +27,8 @@ enum config_list_of {
     CONFIG_LIST_HELO
 }; // reversed address; domain of MAIL; of HELO
 
+extern const char *const config_list_of_names[]; // "client"; NULL ends
+
 struct config_list_codes {
     uint8_t first[4], last[4]; // 127.0.0.2 .. 127.0.0.11
 };
@@ -63,20 +65,25 @@ extern const char
     *const config_rate_what_names[CONFIG_RATE_WHATS + 1]; // connections messages recipients unknown-recipients errors
 extern const char *const config_rate_by_names[CONFIG_RATE_BYS + 1]; // client network helo sender-domain recipient
 
+struct config_rate_unit {
+    const char *name; // "minute"
+    int64_t ms;
+};
+extern const struct config_rate_unit config_rate_units[]; // smallest first; a name of NULL ends
+
 struct config_rate {
     enum config_rate_what what;
     enum config_rate_by by; // network: /24, IPv6 /48; a client of IPv6 is its /64
     uint32_t count;
     int64_t per;    // ms
     uint32_t burst; // at once; count unless said
-    bool built_in;  // doesn't hold for loopback clients (struct config_checks.loopback)
+    bool built_in;  // `except local`: doesn't hold for loopback clients (struct config_checks.loopback)
     uint32_t line, column;
 };
 
 // What strangers are asked.
 struct config_checks {
-    bool loopback; // clients on loopback are asked as well (greylist, lists, PTR, early talk, built-in rates); off by
-                   // default
+    bool loopback; // clients on loopback are asked as well (greylist, lists, PTR, early talk, rates except local)
     int64_t greet_wait; // ms to listen before the greeting
     int64_t dns_time;   // ms that all questions of one stage may take
 };
@@ -115,6 +122,7 @@ enum config_filter_failure {
     CONFIG_FILTER_REJECT,
     CONFIG_FILTER_QUARANTINE
 };
+extern const char *const config_filter_failure_names[]; // "tempfail"; NULL ends
 
 // filter NAME milter|delegation ADDRESS { ... }, asked in the file's order.
 struct config_filter {

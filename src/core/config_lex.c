@@ -97,7 +97,7 @@ static struct slice plain(struct config_lex *lex) {
 }
 
 static struct config_token single(struct config_lex *lex, enum config_token_kind kind) {
-    struct config_token token = {kind, lex->place, slice_upto(lex->rest, 1)};
+    struct config_token token = {kind, lex->place, slice_upto(lex->rest, 1), false};
     step(lex);
     return token;
 }
@@ -106,7 +106,7 @@ struct config_token config_lex_next(struct config_lex *lex) {
     for (;;) {
         skip_blanks(lex);
         if (lex->rest.n == 0 || config_report_full(lex->report))
-            return (struct config_token){CONFIG_TOKEN_EOF, lex->place, SLICE_EMPTY};
+            return (struct config_token){CONFIG_TOKEN_EOF, lex->place, SLICE_EMPTY, false};
         char c = lex->rest.p[0];
         struct config_place place = lex->place;
         if (c == '\n' || c == ';')
@@ -116,9 +116,9 @@ struct config_token config_lex_next(struct config_lex *lex) {
         if (c == '}')
             return single(lex, CONFIG_TOKEN_CLOSE);
         if (c == '"')
-            return (struct config_token){CONFIG_TOKEN_WORD, place, quoted(lex)};
+            return (struct config_token){CONFIG_TOKEN_WORD, place, quoted(lex), true};
         if (!is_control(c))
-            return (struct config_token){CONFIG_TOKEN_WORD, place, plain(lex)};
+            return (struct config_token){CONFIG_TOKEN_WORD, place, plain(lex), false};
         config_report_word(lex->report, place, "printable text", slice_upto(lex->rest, 1), NULL);
         step(lex);
     }

@@ -18,6 +18,7 @@ struct config_token {
     enum config_token_kind kind;
     struct config_place place;
     struct slice text; // WORD: without quotes; a view into the source, or in the arena where it held a backslash
+    bool quoted;
 };
 
 struct config_lex {

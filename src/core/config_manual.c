@@ -74,16 +74,17 @@ static void add_facts(struct buf *out, const struct config_directive *d) {
 }
 
 static bool has_settings(const char *block) {
-    for (size_t i = 0; i < config_schema_n; i++)
-        if (strcmp(config_schema[i].block, block) == 0)
+    const struct config_directive *d;
+    for (size_t i = 0; (d = config_schema_at(i)); i++)
+        if (strcmp(d->block, block) == 0)
             return true;
     return false;
 }
 
 static void add_list(struct buf *out, const char *block) {
     buf_add_str(out, *block ? ".Bl -tag -width Ds -compact\n" : ".Bl -tag -width Ds\n");
-    for (size_t i = 0; i < config_schema_n; i++) {
-        const struct config_directive *d = &config_schema[i];
+    const struct config_directive *d;
+    for (size_t i = 0; (d = config_schema_at(i)); i++) {
         if (strcmp(d->block, block) != 0)
             continue;
         buf_addf(out, ".It Ic %s", d->name);

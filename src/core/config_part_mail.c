@@ -21,6 +21,13 @@ static void add_entry(struct config_builder *b, struct buf *text, const struct c
     bool alias = slice_cut(word->text, '=', &name, &targets);
     name = slice_trim(name);
     targets = slice_trim(targets);
+    struct netaddr_net net;
+    if (!alias && slice_find(name, ':') < name.n && netaddr_parse_net(name, &net)) { // IPv6, for rules of policy
+        buf_add_char(text, '"');
+        buf_add(text, name);
+        buf_add_str(text, "\"\n");
+        return;
+    }
     if (name.n == 0 || (alias && targets.n == 0) || name.p[0] == '#' || slice_find(name, ':') < name.n ||
         slice_find(word->text, '\r') < word->text.n) {
         config_report_word(b->report, word->place, "a name, or \"name = target, target\"", word->text, NULL);
@@ -45,15 +52,26 @@ static struct slice inline_entries(struct config_builder *b, const struct config
     return config_dup(b, buf_slice(&text));
 }
 
-static const struct config_table *find_table(const struct config *c, struct slice name) {
+struct config_table *config_table_find(const struct config *c, struct slice name) {
     for (size_t i = 0; i < c->tables_n; i++)
         if (slice_eq(c->tables[i].name, name))
             return &c->tables[i];
     return NULL;
 }
 
+struct config_table *config_table_named(struct config_builder *b, const struct config_word *word) {
+    struct config_table *table = config_table_find(b->c, word->text);
+    if (table)
+        return table;
+    struct config_near near = config_near_start(word->text);
+    for (size_t i = 0; i < b->c->tables_n; i++)
+        config_near_offer(&near, b->c->tables[i].name.p); // config_dup ends it with a NUL
+    config_report_word(b->report, word->place, "the name of a table", word->text, near.best);
+    return NULL;
+}
+
 static bool table_is_new(struct config_builder *b, const struct config_word *name) {
-    const struct config_table *twin = find_table(b->c, name->text);
+    const struct config_table *twin = config_table_find(b->c, name->text);
     if (twin) {
         struct slice quoted = config_report_quote(b->report, name->text);
         config_report_add(b->report, name->place,
@@ -72,7 +90,8 @@ static bool table_is_new(struct config_builder *b, const struct config_word *nam
 
 void config_part_table(struct config_builder *b, const struct config_node *node, const struct config_word *args) {
     static const char *const kinds[] = {
-        [CONFIG_TABLE_FILE] = "file", [CONFIG_TABLE_ALIASES] = "aliases", [CONFIG_TABLE_INLINE] = "inline", NULL};
+        [CONFIG_TABLE_FILE] = "file", [CONFIG_TABLE_ALIASES] = "aliases", [CONFIG_TABLE_INLINE] = "inline",
+        [CONFIG_TABLE_CIDR] = "cidr", [CONFIG_TABLE_REGEX] = "regex",     NULL};
     struct config_table table = {.place = node->words->place};
     const struct config_word *path = NULL, *name = config_take(b, node, &args, "a name for the table");
     size_t kind;
@@ -110,7 +129,8 @@ void config_part_domain(struct config_builder *b, const struct config_node *node
         config_report_word(b->report, name->place, "a domain (in other scripts as xn--... A-labels)", name->text, NULL);
     if (args)
         config_report_word(b->report, args->place, "\"{\"", args->text, NULL);
-    struct config_domain domain = {.name = config_dup_lower(b, name->text), .tag = '+', .place = node->words->place};
+    struct config_domain domain = {
+        .name = config_dup_lower(b, name->text), .tag = '+', .junk = SLICE(".Junk"), .place = node->words->place};
     b->domain = &domain;
     config_forget_seen(b, "domain");
     config_build_block(b, "domain", node->block);
@@ -121,12 +141,11 @@ void config_part_domain(struct config_builder *b, const struct config_node *node
 
 static void add_recipients(struct config_builder *b, const struct config_word *word) {
     struct config_domain *d = b->domain;
-    const struct config_table *table = find_table(b->c, word->text);
-    if (!table) {
-        struct config_near near = config_near_start(word->text);
-        for (size_t i = 0; i < b->c->tables_n; i++)
-            config_near_offer(&near, b->c->tables[i].name.p); // config_dup ends it with a NUL
-        config_report_word(b->report, word->place, "the name of a table", word->text, near.best);
+    const struct config_table *table = config_table_named(b, word);
+    if (!table)
+        return;
+    if (table->kind == CONFIG_TABLE_CIDR || table->kind == CONFIG_TABLE_REGEX) {
+        config_report_word(b->report, word->place, "a table of kind file, aliases or inline", word->text, NULL);
         return;
     }
     size_t index = (size_t)(table - b->c->tables);

@@ -1,23 +1,16 @@
 // config_schema: the table itself, and looking things up in it.
 #include "core/config_schema.h"
 
-#include "base/when.h"
-#include "core/config_build.h"
+#include "core/config_schema_rows.h"
 
-#define AT(field) .at = offsetof(struct config, field)
-#define TO(field) .at_most = offsetof(struct config, field)
-#define COUNT(low, high) .type = CONFIG_COUNT, .syntax = "NUMBER", .least = (low), .most = (high)
-#define SIZE(low, high) .type = CONFIG_SIZE, .syntax = "SIZE", .least = (low), .most = (high)
-#define TIME .type = CONFIG_TIME, .syntax = "TIME", .least = 10, .most = MS_DAY
-
-enum { KIB = 1 << 10, MIB = 1 << 20 };
+#include <assert.h>
 
 static const char *const tls_out_words[] = {"may", "never", NULL};
 static const char *const line_end_words[] = {"refuse", "repair", NULL};
 static const char *const profile_words[] = {"modern", "old", NULL};
 static const char *const log_words[] = {"text", "json", NULL};
 
-const struct config_directive config_schema[] = {
+static const struct config_directive config_schema[] = {
     {"", "version", COUNT(1, 1), .fallback = "1", .at = SIZE_MAX, .doc = "The version of this language."},
     {"", "hostname", "NAME", .build = config_part_hostname,
      .doc = "The name that this server gives itself in its banner, in EHLO, in Received and in bounces; fully "
@@ -51,9 +44,13 @@ const struct config_directive config_schema[] = {
      .doc = "How long a client may resume a session. 0s: never. The keys change every quarter of it."},
     {"", "tls out", "may|never", CONFIG_CHOICE, .fallback = "may", AT(tls_out), .choices = tls_out_words,
      .doc = "Whether STARTTLS is used when the next hop offers it."},
-    {"", "table", "NAME file|aliases PATH, or NAME inline { \"ENTRY\" ... }", .many = true, .build = config_part_table,
-     .doc = "Names a table of recipients. file has one name a line; aliases is aliases(5); inline has its entries "
-            "here: a name, or \"name = target, target\"."},
+    {"", "table", "NAME file|aliases|cidr|regex PATH, or NAME inline { \"ENTRY\" ... }", .many = true,
+     .build = config_part_table,
+     .doc = "Names a table of recipients, or one that rules of policy ask, or both. file has one name a line; aliases "
+            "is aliases(5); inline has its entries here: a name, or \"name = target, target\". For rules, names in "
+            "file and inline may also be networks, .example.org for all below a domain, and @example.org or "
+            "@.example.org for the addresses in it or below; cidr has a network a line, regex a pattern a line "
+            "(pcre2pattern(3), in any case). cidr and regex are for rules only. Files that change are read again."},
     {"", "domain", "NAME { ... }", .many = true, .build = config_part_domain,
      .doc = "A domain whose mail is taken from anybody."},
     {"domain", "recipients", "TABLE + TABLE ... | any", .build = config_part_recipients,
@@ -181,7 +178,7 @@ const struct config_directive config_schema[] = {
      .fallback = "postmaster@HOSTNAME, or of the first domain of ours", .doc = "Who is told."},
 
     {"", "limit", "{ ... }", CONFIG_SECTION, .doc = "What a client can have at most."},
-    {"limit", "sessions", COUNT(1, 1000000), .fallback = "10000", AT(limits.sessions),
+    {"limit", "sessions", COUNT(1, 1000000), .fallback = "30000", AT(limits.sessions),
      .doc = "Sessions at once, of all clients.", .reply = "421 4.3.2"},
     {"limit", "sessions-per-client", COUNT(1, 1000000), .fallback = "100", AT(limits.sessions_per_client),
      .doc = "Sessions at once of one address. Trusted networks are exempt.", .reply = "421 4.7.0"},
@@ -234,9 +231,22 @@ const struct config_directive config_schema[] = {
      .reply = "452 4.3.1"},
 };
 
-const size_t config_schema_n = sizeof config_schema / sizeof *config_schema;
+enum { CONFIG_SCHEMA_N = sizeof config_schema / sizeof *config_schema };
 
-_Static_assert(sizeof config_schema / sizeof *config_schema <= CONFIG_DIRECTIVES_MAX, "seen[] is too small");
+const struct config_directive *config_schema_at(size_t i) {
+    if (i < CONFIG_SCHEMA_N)
+        return &config_schema[i];
+    i -= CONFIG_SCHEMA_N;
+    return i < config_schema_gate_n ? &config_schema_gate[i] : NULL;
+}
+
+size_t config_schema_index(const struct config_directive *d) {
+    size_t i = 0;
+    while (config_schema_at(i) != d)
+        i++;
+    assert(i < CONFIG_DIRECTIVES_MAX);
+    return i;
+}
 
 static bool is_named(const struct config_directive *d, struct slice name, struct slice second) {
     struct slice first, rest;
@@ -245,13 +255,11 @@ static bool is_named(const struct config_directive *d, struct slice name, struct
 }
 
 const struct config_directive *config_schema_find(const char *block, struct slice name, struct slice second) {
-    const struct config_directive *found = NULL;
-    for (size_t i = 0; i < config_schema_n; i++) {
-        const struct config_directive *d = &config_schema[i];
+    const struct config_directive *found = NULL, *d;
+    for (size_t i = 0; (d = config_schema_at(i)); i++)
         // Two words are more particular than one: `resolver dnssec` is not `resolver`.
         if (strcmp(d->block, block) == 0 && is_named(d, name, second) && (!found || strchr(d->name, ' ')))
             found = d;
-    }
     return found;
 }
 

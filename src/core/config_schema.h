@@ -38,10 +38,15 @@ struct config_directive {
     const char *reply; // limits: what a client gets past it
 };
 
-enum { CONFIG_DIRECTIVES_MAX = 128 };
+enum { CONFIG_DIRECTIVES_MAX = 192 };
 
-extern const struct config_directive config_schema[];
-extern const size_t config_schema_n;
+// Every directive, in the manual's order; NULL past the last.
+const struct config_directive *config_schema_at(size_t i);
+size_t config_schema_index(const struct config_directive *d);
+
+// The rows about strangers (config_schema_gate.c); config_schema_at has them too.
+extern const struct config_directive config_schema_gate[];
+extern const size_t config_schema_gate_n;
 
 // NULL where there is none.
 const struct config_directive *config_schema_find(const char *block, struct slice name, struct slice second);

@@ -182,9 +182,9 @@ static const struct {
     {H "content lineends refuse",
      "2:9: expected \"content line-ends\", found \"lineends\"; did you mean \"line-ends\"?"},
     {H "tls", "2:4: expected \"tls certificate\" or \"tls profile\" or \"tls client-ca\" or "
-     "\"tls ca\" or \"tls ticket-life\" or \"tls out\", found the end of the directive"},
+              "\"tls ca\" or \"tls ticket-life\" or \"tls out\", found the end of the directive"},
     {H "tls key k", "2:5: expected \"tls certificate\" or \"tls profile\" or \"tls client-ca\" or "
-     "\"tls ca\" or \"tls ticket-life\" or \"tls out\", found \"key\""},
+                    "\"tls ca\" or \"tls ticket-life\" or \"tls out\", found \"key\""},
     {H "tls certificate c", "2:18: expected \"key\", found the end of the directive"},
     {H "tls certificate c kye k", "2:19: expected \"key\", found \"kye\"; did you mean \"key\"?"},
     {H "log text; log text", "2:11: expected \"log\" once, found it again (first on line 2)"},
@@ -260,7 +260,8 @@ static const struct {
     // tables
     {H "table any file x", "2:7: expected a name of letters, digits, - and _ (any is taken), found \"any\""},
     {H "table a file x\ntable a file y", "3:7: expected a new name for a table, found \"a\" again (first on line 2)"},
-    {H "table a fil x", "2:9: expected \"file\", \"aliases\" or \"inline\", found \"fil\"; did you mean \"file\"?"},
+    {H "table a fil x",
+     "2:9: expected \"file\", \"aliases\", \"inline\", \"cidr\" or \"regex\", found \"fil\"; did you mean \"file\"?"},
     {H "table a file", "2:13: expected a path, found the end of the directive"},
     {H "table a inline x", "2:16: expected \"{\", found \"x\""},
     {H "table a inline", "2:15: expected a block of entries, found the end of the directive"},

@@ -48,7 +48,7 @@ static struct config_node *parse_directive(struct parser *p, unsigned depth) {
         struct config_word *word = ARENA_NEW(p->arena, struct config_word);
         if (!word)
             return NULL;
-        *word = (struct config_word){p->token.text, p->token.place, NULL};
+        *word = (struct config_word){p->token.text, p->token.place, NULL, p->token.quoted};
         *tail = word;
         tail = &word->next;
         advance(p);

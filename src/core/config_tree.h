@@ -9,6 +9,7 @@ struct config_word {
     struct slice text;
     struct config_place place;
     struct config_word *next;
+    bool quoted;
 };
 
 struct config_node {

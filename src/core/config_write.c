@@ -1,4 +1,6 @@
 // config_write: the whole configuration in its own language, so that parsing it gives the same.
+#include "core/config_write.h"
+
 #include "core/config_value.h"
 
 #include <stdio.h>
@@ -12,11 +14,7 @@ static bool is_plain(struct slice s) {
     return s.n > 0;
 }
 
-static void add_word(struct buf *b, struct slice word) {
-    if (is_plain(word)) {
-        buf_add(b, word);
-        return;
-    }
+void config_write_quoted(struct buf *b, struct slice word) {
     buf_add_char(b, '"');
     for (size_t i = 0; i < word.n; i++) {
         if (word.p[i] == '"' || word.p[i] == '\\')
@@ -26,10 +24,17 @@ static void add_word(struct buf *b, struct slice word) {
     buf_add_char(b, '"');
 }
 
+void config_write_word(struct buf *b, struct slice word) {
+    if (is_plain(word))
+        buf_add(b, word);
+    else
+        config_write_quoted(b, word);
+}
+
 // "name" in a column, then one word.
 static void add_line(struct buf *b, const char *name, struct slice word) {
     buf_addf(b, "%-11s ", name);
-    add_word(b, word);
+    config_write_word(b, word);
     buf_add_char(b, '\n');
 }
 
@@ -47,21 +52,23 @@ static bool is_setting(const struct config_directive *d, const char *block) {
 }
 
 static void write_settings(const struct config *c, const char *block, struct buf *b) {
-    for (size_t i = 0; i < config_schema_n; i++) {
-        if (!is_setting(&config_schema[i], block))
+    const struct config_directive *d;
+    for (size_t i = 0; (d = config_schema_at(i)); i++) {
+        if (!is_setting(d, block))
             continue;
-        buf_addf(b, *block ? "    %-20s " : "%-20s ", config_schema[i].name);
-        add_setting(c, &config_schema[i], b);
+        buf_addf(b, *block ? "    %-20s " : "%-20s ", d->name);
+        add_setting(c, d, b);
     }
 }
 
 static void write_sections(const struct config *c, struct buf *b) {
     write_settings(c, "", b);
-    for (size_t i = 0; i < config_schema_n; i++) {
-        if (config_schema[i].type != CONFIG_SECTION)
+    const struct config_directive *d;
+    for (size_t i = 0; (d = config_schema_at(i)); i++) {
+        if (d->type != CONFIG_SECTION)
             continue;
-        buf_addf(b, "\n%s {\n", config_schema[i].name);
-        write_settings(c, config_schema[i].name, b);
+        buf_addf(b, "\n%s {\n", d->name);
+        write_settings(c, d->name, b);
         buf_add_str(b, "}\n");
     }
 }
@@ -74,29 +81,28 @@ static void write_server(const struct config *c, struct buf *b) {
     if (c->user.n)
         add_line(b, "user", c->user);
     for (size_t i = 0; i < c->listens_n; i++) {
-        static const char *const roles[] = {[CONFIG_LISTEN_MX] = "mx",
-                                            [CONFIG_LISTEN_HTTP] = "http",
-                                            [CONFIG_LISTEN_SUBMISSION] = "submission"};
+        static const char *const roles[] = {
+            [CONFIG_LISTEN_MX] = "mx", [CONFIG_LISTEN_HTTP] = "http", [CONFIG_LISTEN_SUBMISSION] = "submission"};
         buf_addf(b, "listen      %s ", roles[c->listens[i].role]);
         netaddr_add_endpoint(b, &c->listens[i].at);
         buf_add_str(b, c->listens[i].tls_implicit ? " tls implicit\n" : "\n");
     }
 }
 
-static void add_named(struct buf *b, const char *name, struct slice word) {
+void config_write_named(struct buf *b, const char *name, struct slice word) {
     if (!word.n)
         return;
     buf_addf(b, " %s ", name);
-    add_word(b, word);
+    config_write_word(b, word);
 }
 
 static void write_tls(const struct config *c, struct buf *b) {
     for (size_t i = 0; i < c->certificates_n; i++) {
         const struct config_certificate *pair = &c->certificates[i];
         buf_add_str(b, "tls");
-        add_named(b, "certificate", pair->certificate);
-        add_named(b, "key", pair->key);
-        add_named(b, "ocsp", pair->ocsp);
+        config_write_named(b, "certificate", pair->certificate);
+        config_write_named(b, "key", pair->key);
+        config_write_named(b, "ocsp", pair->ocsp);
         buf_add_char(b, '\n');
     }
     if (c->tls_client_ca.n)
@@ -110,7 +116,7 @@ static void write_dkim(const struct config *c, struct buf *b) {
         const struct config_dkim *rule = &c->dkims[i];
         buf_addf(b, "dkim sign   %.*s as %.*s selector %.*s", SLICE_ARG(rule->domain), SLICE_ARG(rule->signer),
                  SLICE_ARG(rule->selector));
-        add_named(b, "key", rule->key);
+        config_write_named(b, "key", rule->key);
         buf_add_char(b, '\n');
     }
     add_line(b, "dkim keys", c->dkim_keys);
@@ -126,12 +132,12 @@ static void write_auth(const struct config *c, struct buf *b) {
         const struct config_auth *a = &c->auths[i];
         buf_addf(b, "auth       ");
         if (a->kind == CONFIG_AUTH_INTROSPECT)
-            add_named(b, kinds[a->kind], a->url);
-        add_named(b, a->kind == CONFIG_AUTH_INTROSPECT ? "secret" : kinds[a->kind],
-                  a->kind == CONFIG_AUTH_PAM ? a->service : a->path);
-        add_named(b, "issuer", a->issuer);
-        add_named(b, "audience", a->audience);
-        add_named(b, "claim", a->claim);
+            config_write_named(b, kinds[a->kind], a->url);
+        config_write_named(b, a->kind == CONFIG_AUTH_INTROSPECT ? "secret" : kinds[a->kind],
+                           a->kind == CONFIG_AUTH_PAM ? a->service : a->path);
+        config_write_named(b, "issuer", a->issuer);
+        config_write_named(b, "audience", a->audience);
+        config_write_named(b, "claim", a->claim);
         buf_add_char(b, '\n');
     }
     buf_add_str(b, "auth mechanisms");
@@ -149,7 +155,7 @@ static void write_account(const struct config_user *u, struct buf *b) {
     const uint64_t values[] = {u->quota.messages_hour, u->quota.messages_day, u->quota.recipients_hour,
                                u->quota.recipients_day, u->quota.message_size};
     buf_add_str(b, "account     ");
-    add_word(b, u->name);
+    config_write_word(b, u->name);
     buf_add_str(b, u->any_sender ? " {\n    senders any\n" : " {\n");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (u->quota_set[i])
@@ -192,28 +198,41 @@ static void write_resolver(const struct config *c, struct buf *b) {
         add_line(b, "resolver root-hints", c->root_hints);
 }
 
-// "sales: alice, bob" is written back as "sales = alice, bob".
+// "sales: alice, bob" is written back as "sales = alice, bob", and a network in quotes as it is.
+static void add_entry(struct buf *entry, struct slice line) {
+    struct slice name, targets;
+    struct netaddr_net net;
+    bool quoted = line.n > 2 && line.p[0] == '"' && line.p[line.n - 1] == '"';
+    if (quoted && netaddr_parse_net(slice_of(line.p + 1, line.n - 2), &net)) {
+        buf_add(entry, slice_of(line.p + 1, line.n - 2));
+        return;
+    }
+    bool alias = slice_cut(line, ':', &name, &targets);
+    buf_add(entry, name);
+    buf_add_str(entry, alias ? " =" : "");
+    buf_add(entry, targets);
+}
+
 static void write_inline(struct slice text, struct buf *b) {
     struct slice line;
     buf_add_str(b, " {\n");
     while (text.n) {
         BUF_AUTO struct buf entry = {.max = text.n + 4};
-        struct slice name, targets;
         slice_cut(text, '\n', &line, &text);
-        bool alias = slice_cut(line, ':', &name, &targets);
-        buf_add(&entry, name);
-        buf_add_str(&entry, alias ? " =" : "");
-        buf_add(&entry, targets);
+        add_entry(&entry, line);
         buf_add_str(b, "    ");
-        add_word(b, buf_slice(&entry));
+        config_write_word(b, buf_slice(&entry));
         buf_add_char(b, '\n');
     }
     buf_add_str(b, "}\n");
 }
 
 static void write_tables(const struct config *c, struct buf *b) {
-    static const char *const kinds[] = {
-        [CONFIG_TABLE_FILE] = "file", [CONFIG_TABLE_ALIASES] = "aliases", [CONFIG_TABLE_INLINE] = "inline"};
+    static const char *const kinds[] = {[CONFIG_TABLE_FILE] = "file",
+                                        [CONFIG_TABLE_ALIASES] = "aliases",
+                                        [CONFIG_TABLE_INLINE] = "inline",
+                                        [CONFIG_TABLE_CIDR] = "cidr",
+                                        [CONFIG_TABLE_REGEX] = "regex"};
     for (size_t i = 0; i < c->tables_n; i++) {
         const struct config_table *t = &c->tables[i];
         buf_addf(b, "table       %.*s %s", SLICE_ARG(t->name), kinds[t->kind]);
@@ -222,7 +241,7 @@ static void write_tables(const struct config *c, struct buf *b) {
             continue;
         }
         buf_add_char(b, ' ');
-        add_word(b, t->path);
+        config_write_word(b, t->path);
         buf_add_char(b, '\n');
     }
 }
@@ -234,12 +253,14 @@ static void write_domain(const struct config *c, const struct config_domain *d, 
         buf_addf(b, "%s%.*s", i ? " + " : "", SLICE_ARG(c->tables[d->tables[i]].name));
     buf_add_str(b, d->relayed ? "\n    deliver    relay" : "\n    deliver    maildir ");
     if (!d->relayed)
-        add_word(b, d->maildir);
+        config_write_word(b, d->maildir);
     buf_add_str(b, "\n    tag        ");
     if (d->tag)
         buf_addf(b, "\"%c\"", d->tag);
     else
         buf_add_str(b, "off");
+    buf_add_str(b, "\n    junk       ");
+    config_write_word(b, d->junk.n ? d->junk : SLICE("off"));
     buf_add_str(b, "\n}\n");
 }
 
@@ -275,6 +296,7 @@ bool config_write_effective(const struct config *c, struct buf *out) {
         write_route(&c->routes[i], out);
     write_resolver(c, out);
     write_users(c, out);
+    config_write_gate(c, out);
     write_sections(c, out);
     return !out->failed;
 }

@@ -10,10 +10,10 @@
 //     }
 //
 // ACTION [when EXPRESSION | unless EXPRESSION] ["text"]; `not`, `and`, `or` and parentheses; = != < <= > >= ; FACT in
-// TABLE | NETWORK | NAME (for texts a table, or words with commas between); FACT matches "REGEX" (PCRE2, bounded) ; a
-// BOOL stands alone. {fact} in a text is put in. accept, reject, defer, discard and hold end a stage's rules; greylist
-// does when it makes the client wait; the others go on. `built-in` stands for the built-in set of the stage. A rule may
-// be at any stage where its facts are known.
+// TABLE | NETWORK, ... | "NAME", ... (a word alone is a table); FACT matches "REGEX" (PCRE2, bounded); a BOOL stands
+// alone. {fact} in a text, or in a header, is put in. accept, reject, defer, discard and hold end a stage's rules;
+// greylist does when it makes the client wait; the others go on. `built-in` stands for the built-in set of the stage. A
+// rule may be at any stage where its facts are known.
 #pragma once
 
 #include "base/err.h"
@@ -22,8 +22,8 @@
 
 enum rule_action {
     RULE_ACCEPT,
-    RULE_REJECT,     // [CODE] 5xx; 550 5.7.1 unless said
-    RULE_DEFER,      // [CODE] 4xx; 451 4.7.1 unless said
+    RULE_REJECT,     // [CODE [ENHANCED]] 5xx; 550 5.7.1 unless said
+    RULE_DEFER,      // [CODE [ENHANCED]] 4xx; 451 4.7.1 unless said; 421 ends the session
     RULE_GREYLIST,   // mail, recipient, content
     RULE_TARPIT,     // TIME
     RULE_TAG,        // WORD: kept with the message, for delivery and for records
@@ -96,6 +96,9 @@ const struct rule *rule_run_next(struct rule_run *run);
 
 // A rule's text with facts put in: printable, one line, at most 400 bytes; "" where it has none.
 struct slice rule_text(const struct rule *r, struct rule_facts *facts, struct arena *arena);
+
+// HEADER: the field with facts put in, likewise.
+struct slice rule_field(const struct rule *r, struct rule_facts *facts, struct arena *arena);
 
 // --- for the configuration
 
