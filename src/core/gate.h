@@ -12,9 +12,14 @@
 // Nothing outside answering is no reason to refuse: facts are then what speaks for the client.
 #pragma once
 
+#include "core/dnsbl.h"
 #include "core/message_gate.h"
 #include "core/rules.h"
 #include "mail/auth_results.h"
+
+enum { GATE_TARPIT_MAX_MS = 60 * MS_SECOND }; // of one verdict
+
+struct gate_verdict;
 
 // All may suspend the fiber; each but the first two may be NULL.
 struct gate_outside {
@@ -30,6 +35,12 @@ struct gate_outside {
                 struct slice *answer);
     void (*record)(void *arg, const struct record *r);
     void (*dmarc_seen)(void *arg, const struct message_dmarc_seen *m);
+    // For who replays: a fact as it was; false: it is to be found out.
+    bool (*fact)(void *arg, enum fact which, struct slice name, struct fact_value *out);
+    // For who wants to see: the rules of a stage that were looked at, and what came of them.
+    void (*looked)(void *arg, enum config_stage stage, const struct rule_run *run, const struct gate_verdict *v);
+    // State of each of the configuration's lists, of dnsbl_self_test; may change under way. NULL: all are good.
+    const enum dnsbl_state *list_states;
 };
 
 struct gate;
@@ -66,11 +77,12 @@ enum gate_outcome { GATE_GO_ON, GATE_REFUSE, GATE_DISCARD };
 
 struct gate_verdict { // slices live until the transaction's end (CONNECT, HELO: as long as the gate)
     enum gate_outcome outcome;
-    struct err why;    // REFUSE: the reply
-    bool end;          // REFUSE: and the session with it
-    int64_t tarpit_ms; // before the reply
-    bool hold, quarantine;
-    struct slice redirect; // empty: none
+    struct err why;        // REFUSE: the reply
+    bool end;              // REFUSE: and the session with it
+    int64_t tarpit_ms;     // before the reply
+    struct slice redirect; // empty: none; at RECIPIENT of this recipient, at CONTENT of all
+    // Only at CONTENT, and then what all stages said:
+    bool hold, quarantine; // quarantine: its header and its tag are among those below
     struct slice *headers; // "Name: value", without CRLF
     size_t headers_n;
     struct slice *tags;
@@ -78,7 +90,7 @@ struct gate_verdict { // slices live until the transaction's end (CONNECT, HELO:
     const struct rule *rule; // that decided; NULL: none did
 };
 
-// Runs the stage's rules. A refusal is recorded.
+// Runs the stage's rules; at CONNECT a stranger's standing is asked for first. A refusal is recorded.
 void gate_decide(struct gate *g, enum config_stage stage, struct gate_verdict *out);
 
 // A refusal that no rule made (no such recipient, relaying denied, too large): recorded.
@@ -91,8 +103,8 @@ void gate_filter(struct gate *g, struct slice name, struct slice words);
 // when nothing is to be said, nothing.
 bool gate_results(struct gate *g, struct buf *out);
 
-// The message was taken (and is durable) or refused: recorded, counted for DMARC's reports. `why`: NULL when it was
-// taken.
+// The message was taken (and is durable), discarded or refused: recorded unless its refusal already is, counted for
+// DMARC's reports. `why`: NULL when it was taken or discarded. What gate_content was given isn't needed any more.
 void gate_told(struct gate *g, const struct err *why);
 
 // The domain that SPF or DKIM proved, for reputation; empty: none.
