@@ -71,8 +71,11 @@ void bounded_remove(struct bounded *b, struct bounded_entry *e) {
     map_remove(&b->map, e->key);
     list_remove(&e->age);
     list_remove(&e->changed);
-    list_append(&b->gone, &e->changed);
     e->gone = true;
+    if (e->kept)
+        list_append(&b->gone, &e->changed);
+    else
+        free(e);
 }
 
 struct bounded_entry *bounded_oldest(const struct bounded *b) {
@@ -86,6 +89,7 @@ struct bounded_entry *bounded_next_change(const struct bounded *b) {
 
 void bounded_kept(struct bounded *b, struct bounded_entry *e) {
     list_remove(&e->changed);
+    e->kept = true;
     if (e->gone)
         free(e);
 }

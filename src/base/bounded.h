@@ -10,6 +10,7 @@ struct bounded_entry {
     struct list age;     // of the table, touched last at the end; unlinked while it is pinned
     struct list changed; // to be kept, or (gone) to be forgotten elsewhere
     struct slice key;    // its own copy
+    bool kept; // it is elsewhere, in some state
     bool gone;
 };
 
@@ -31,7 +32,10 @@ void *bounded_find(const struct bounded *b, struct slice key); // or NULL; is no
 void *bounded_get(struct bounded *b, struct slice key);
 
 void bounded_changed(struct bounded *b, struct bounded_entry *e); // and touched
-void bounded_remove(struct bounded *b, struct bounded_entry *e);  // its memory lives until bounded_kept
+
+// Its memory lives until bounded_kept; of one that was never kept, no longer: nobody else has to forget it. So a flood
+// of new names, each of which pushes out the one before, leaves nothing behind.
+void bounded_remove(struct bounded *b, struct bounded_entry *e);
 
 // A pinned one never has to go for another.
 void bounded_pin(struct bounded *b, struct bounded_entry *e, bool pin);

@@ -70,6 +70,24 @@ static void test_changes(void **state) {
     bounded_done(&b); // with one that is gone and not kept
 }
 
+// Nobody has to be told of what nobody was told of.
+static void test_never_kept(void **state) {
+    struct bounded b;
+    bounded_init(&b, sizeof(struct item), 2, &key);
+    for (int i = 0; i < 1000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        get(&b, name);
+    }
+    assert_true(list_empty(&b.gone));
+    assert_next(&b, "998", false);
+    assert_next(&b, "999", false);
+    get(&b, "x");
+    assert_next(&b, "998", true);
+    assert_next(&b, "x", false);
+    bounded_done(&b);
+}
+
 static void test_pinned(void **state) {
     struct bounded b;
     bounded_init(&b, sizeof(struct item), 2, &key);
@@ -97,6 +115,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_oldest_goes),
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_never_kept),
         cmocka_unit_test(test_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
