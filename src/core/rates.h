@@ -1,0 +1,36 @@
+// rates: token buckets for what strangers may do: so many at once, and then as fast as the configuration says. A bucket
+// for each `rate` and each name it is counted by, in memory only: after a start all are full.
+//
+// What is refused takes nothing: who knocks on and on is let in as often as the rate says.
+//
+// Pure: times are handed in. Bounded: of each kind of name the buckets that were touched longest ago go first, so that
+// made-up HELO names can't push out a client's.
+#pragma once
+
+#include "base/bounded.h"
+#include "core/config_gate.h"
+#include "core/message_gate.h"
+
+enum { RATES_ENTRIES = 100000, RATES_NAME_MAX = 255, RATES_TEXT = 200, RATES_MAX = 1000 };
+
+struct rates {
+    const struct config_rate *list; // RATES_MAX of them count
+    size_t n;
+    struct bounded by[CONFIG_RATE_BYS];
+};
+
+void rates_init(struct rates *r, const struct config_rate *list, size_t n, const struct hash_key *key);
+void rates_done(struct rates *r);
+
+struct rates_refusal {
+    const struct config_rate *rate;
+    bool first;            // since it was last within the rate: worth a line in the log
+    char text[RATES_TEXT]; // for people: "too many messages from 192.0.2.1; try again in 40 seconds"
+};
+
+// Whether one more is within all rates, and counts it. False: `refusal`.
+bool rates_take(struct rates *r, const struct message_tally *m, struct mono now, struct rates_refusal *refusal);
+
+void rates_sweep(struct rates *r, struct mono now); // forgets some buckets that are full
+
+size_t rates_entries(const struct rates *r);

@@ -1,0 +1,190 @@
+// standing_mark: what people said of senders; and what people see and clear.
+#include "core/standing_inside.h"
+
+// --- names
+
+static bool is_domain(struct slice s) {
+    bool dot = false;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c <= ' ' || c == 0x7f || c == '@' || c == '/' || c == ':')
+            return false;
+        dot |= c == '.';
+    }
+    return dot && s.n <= STANDING_DOMAIN_MAX;
+}
+
+// An address means its /64 where it is IPv6; a network is written as it is kept. False: it is a domain, or nothing.
+static bool canonical_net(struct slice what, char to[CLIENT_NAME], struct slice *name) {
+    struct netaddr_net net;
+    struct netaddr a = {0};
+    if (netaddr_parse_ip(what, &a))
+        *name = client_name_address(&a, to);
+    else if (netaddr_parse_net(what, &net))
+        *name = client_name_net(&net.base, net.bits, to);
+    else
+        return false;
+    return true;
+}
+
+static struct slice canonical(struct slice what, char to[CLIENT_NAME]) {
+    struct slice name = what;
+    (void)canonical_net(what, to, &name);
+    return name;
+}
+
+// --- marks
+
+void standing_note_length(struct standing *s, struct slice name, int by) {
+    struct netaddr_net net;
+    if (netaddr_parse_net(name, &net)) {
+        uint16_t *n = &s->lengths[net.base.family == NETADDR_V6][net.bits];
+        *n = (uint16_t)(*n + by);
+    }
+}
+
+enum standing_mark standing_mark_of(const struct standing *s, struct slice name) {
+    const struct standing_marked *m = s->marks.map.n ? bounded_find(&s->marks, name) : NULL;
+    return m ? m->mark : STANDING_UNMARKED;
+}
+
+enum standing_mark standing_mark_of_client(const struct standing *s, const struct netaddr *client) {
+    const uint16_t *lengths = s->lengths[client->family == NETADDR_V6];
+    int bits = client->family == NETADDR_NONE || !s->marks.map.n ? -1 : client->family == NETADDR_V4 ? 32 : 128;
+    for (; bits >= 0; bits--) { // the narrowest decides
+        char name[CLIENT_NAME];
+        enum standing_mark mark =
+            lengths[bits] ? standing_mark_of(s, client_name_net(client, (uint8_t)bits, name)) : STANDING_UNMARKED;
+        if (mark != STANDING_UNMARKED)
+            return mark;
+    }
+    return STANDING_UNMARKED;
+}
+
+void standing_forget_mark(struct standing *s, struct standing_marked *m) {
+    standing_note_length(s, m->entry.key, -1);
+    bounded_remove(&s->marks, &m->entry);
+}
+
+bool standing_set_mark(struct standing *s, struct slice what, enum standing_mark mark, struct wall now) {
+    char text[CLIENT_NAME];
+    struct slice name = what;
+    bool net = canonical_net(what, text, &name);
+    if (!net && (mark != STANDING_ALLOWED || !is_domain(name)))
+        return false;
+    struct standing_marked *m = bounded_find(&s->marks, name);
+    if (!m && s->marks.map.n >= STANDING_MARKS)
+        return false;
+    if (!m)
+        standing_note_length(s, name, 1);
+    m = bounded_get(&s->marks, name);
+    m->mark = mark;
+    m->since = now;
+    return true;
+}
+
+// --- for people
+
+static void list_mark(const struct standing_marked *m, void (*each)(void *arg, const struct standing_line *line),
+                      void *arg) {
+    struct netaddr_net net;
+    bool is_net = netaddr_parse_net(m->entry.key, &net);
+    bool one = is_net && net.bits == (net.base.family == NETADDR_V4 ? 32 : 64);
+    struct standing_line line = {.kind = one      ? STANDING_ADDRESS
+                                         : is_net ? STANDING_NETWORK
+                                                  : STANDING_DOMAIN,
+                                 .mark = m->mark,
+                                 .what = m->entry.key,
+                                 .since = m->since};
+    each(arg, &line);
+}
+
+static struct standing_line line_of(const struct standing *s, enum standing_kind kind, const struct standing_entry *e,
+                                    struct wall now) {
+    struct standing_line line = {.kind = kind, .what = e->entry.key, .good = e->good};
+    line.shut_out = kind == STANDING_ADDRESS && standing_is_shut(s, e, now);
+    line.known = kind != STANDING_NETWORK && !line.shut_out && standing_is_known(s, e, now);
+    line.points = line.shut_out ? e->led : sliding_sum(&e->points, s->config->window, now);
+    line.until.ms = line.shut_out ? e->until.ms : 0;
+    line.since.ms = e->good ? e->first.ms : 0;
+    if (line.points)
+        standing_why(e, line.why);
+    return line;
+}
+
+enum { RANKS = 4 };
+
+static int rank(const struct standing_line *l) { return l->shut_out ? 0 : l->points ? 1 : l->known ? 2 : 3; }
+
+static void list_one(const struct standing *s, struct slice name, struct wall now,
+                     void (*each)(void *arg, const struct standing_line *line), void *arg) {
+    for (int k = 0; k < STANDING_KINDS; k++) {
+        const struct standing_entry *e = bounded_find(&s->by[k], name);
+        if (!e)
+            continue;
+        struct standing_line line = line_of(s, (enum standing_kind)k, e, now);
+        each(arg, &line);
+    }
+}
+
+static void list_rank(const struct standing *s, enum standing_kind kind, int which, struct wall now,
+                      void (*each)(void *arg, const struct standing_line *line), void *arg) {
+    const struct standing_entry *e;
+    for (size_t at = 0; (e = map_next(&s->by[kind].map, &at));) {
+        struct standing_line line = line_of(s, kind, e, now);
+        if (rank(&line) == which && (line.points || line.good))
+            each(arg, &line);
+    }
+}
+
+void standing_list(const struct standing *s, struct slice what, struct wall now,
+                   void (*each)(void *arg, const struct standing_line *line), void *arg) {
+    const struct standing_marked *m;
+    char text[CLIENT_NAME];
+    struct slice only = canonical(what, text);
+    for (size_t at = 0; (m = map_next(&s->marks.map, &at));)
+        if (!only.n || slice_eq(only, m->entry.key))
+            list_mark(m, each, arg);
+    if (only.n)
+        list_one(s, only, now, each, arg);
+    for (int r = 0; !only.n && r < RANKS; r++)
+        for (int k = 0; k < STANDING_KINDS; k++)
+            list_rank(s, (enum standing_kind)k, r, now, each, arg);
+}
+
+// --- clearing
+
+static uint32_t clear_points(struct standing *s, struct wall now) {
+    uint32_t n = 0;
+    for (int k = 0; k < STANDING_KINDS; k++) {
+        struct standing_entry *e;
+        for (size_t at = 0; (e = map_next(&s->by[k].map, &at));) {
+            if (!standing_is_shut(s, e, now) && !sliding_sum(&e->points, s->config->window, now))
+                continue;
+            e->points = e->unknown = (struct sliding){.now = 0};
+            e->until = (struct wall){0};
+            e->shuts = 0;
+            bounded_changed(&s->by[k], &e->entry);
+            n++;
+        }
+    }
+    return n;
+}
+
+uint32_t standing_clear(struct standing *s, struct slice what, struct wall now) {
+    char text[CLIENT_NAME];
+    struct slice only = canonical(what, text);
+    struct standing_marked *m = only.n ? bounded_find(&s->marks, only) : NULL;
+    uint32_t n = 0;
+    if (!only.n)
+        return clear_points(s, now);
+    for (int k = 0; k < STANDING_KINDS; k++) {
+        struct standing_entry *e = bounded_find(&s->by[k], only);
+        if (e)
+            bounded_remove(&s->by[k], &e->entry);
+        n += e != NULL;
+    }
+    if (m)
+        standing_forget_mark(s, m);
+    return n + (m != NULL);
+}
