@@ -47,18 +47,18 @@ bool pattern_compile(struct slice text, struct arena *arena, struct pattern **ou
     return true;
 }
 
-bool pattern_matches(const struct pattern *p, struct slice subject) {
+enum pattern_found pattern_look(const struct pattern *p, struct slice subject) {
     subject = slice_upto(subject, PATTERN_SUBJECT_MAX);
     pcre2_match_context *limits = pcre2_match_context_create(NULL);
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-    bool found = false;
+    int result = PCRE2_ERROR_NOMEMORY;
     if (limits && data) {
         pcre2_set_match_limit(limits, STEPS_MAX);
         pcre2_set_depth_limit(limits, DEPTH_MAX);
         pcre2_set_heap_limit(limits, HEAP_KIB_MAX);
-        found = pcre2_match(p->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0, 0, data, limits) >= 0;
+        result = pcre2_match(p->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0, 0, data, limits);
     }
     pcre2_match_data_free(data);
     pcre2_match_context_free(limits);
-    return found;
+    return result >= 0 ? PATTERN_YES : result == PCRE2_ERROR_NOMATCH ? PATTERN_NO : PATTERN_TOO_MUCH;
 }

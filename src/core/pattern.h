@@ -15,5 +15,13 @@ struct pattern;
 // In `arena`, which it lives as long as. The error's text says what is wrong, and where: "missing ) at 7".
 MUST_CHECK bool pattern_compile(struct slice text, struct arena *arena, struct pattern **out, struct err *e);
 
-// What costs too much doesn't match.
-bool pattern_matches(const struct pattern *p, struct slice subject);
+enum pattern_found {
+    PATTERN_NO,
+    PATTERN_YES,
+    PATTERN_TOO_MUCH, // a limit was met; whoever asks takes it for a no
+};
+enum pattern_found pattern_look(const struct pattern *p, struct slice subject);
+
+static inline bool pattern_matches(const struct pattern *p, struct slice subject) {
+    return pattern_look(p, subject) == PATTERN_YES;
+}
