@@ -25,7 +25,7 @@ ROOT = builds.ROOT
 EXPECTED = ['unit', 'dialogue', 'fuzz', 'sim', 'mutant']
 ON_CLANG = ['unit', 'dialogue', 'fuzz', 'sim']
 CLANG_SIM_SEEDS = '200'
-FROM_OUTSIDE = ['interop', 'torture']  # folders of pytest
+FROM_OUTSIDE = ['interop', 'torture', 'corpora']  # folders of pytest
 
 
 class Runner:

@@ -1,0 +1,51 @@
+# test_spf.py: the test suite of openspf.org for RFC 7208, all of it: by the evaluator and by the command.
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+spf_suite = pytest.importorskip('spf_suite')
+
+
+@pytest.fixture(scope='module')
+def cases(corpora):
+    found = spf_suite.cases(os.path.join(corpora('spf-rfc7208'), 'rfc7208-tests-2014-05.yml'))
+    assert len(found) == 193
+    return found
+
+
+def complaint(case, verdict):
+    """What is wrong with a verdict, or nothing."""
+    if verdict['result'] not in case.results:
+        return f'{case.name}: {verdict["result"]}, not {case.results}'
+    wanted = '' if case.explanation == 'DEFAULT' else case.explanation
+    if case.explanation and (verdict.get('explanation') or '') != wanted:
+        return f'{case.name}: explained as "{verdict.get("explanation")}"'
+    if verdict['result'].endswith('error') and not verdict.get('problem'):
+        return f'{case.name}: an error that says nothing'
+    return None
+
+
+def test_evaluator(cases, built):
+    groups = [(spf_suite.zone_text(c.zonedata), [(c.ip, c.helo, c.sender)]) for c in cases]
+    verdicts = spf_suite.ask_many(built('spf_lines'), groups)
+    assert len(verdicts) == len(cases)
+    assert [c for c in map(complaint, cases, verdicts) if c] == []
+
+
+def test_command(cases, posthouse, tmp_path):
+    wrong = []
+    for case in cases:
+        zone = tmp_path / 'zone'
+        zone.write_text(spf_suite.zone_text(case.zonedata))
+        done = subprocess.run([posthouse, 'verify', 'spf', '--dns', str(zone), '--ip', case.ip, '--helo', case.helo,
+                               '--from', case.sender, '--json'], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=20)
+        verdict = json.loads(done.stdout)
+        verdict = verdict.get('spf', verdict)
+        if verdict['result'] not in case.results:
+            wrong.append(f'{case.name}: {verdict["result"]}, not {case.results}')
+    assert wrong == []
