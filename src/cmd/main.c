@@ -93,6 +93,17 @@ static const struct command {
      "\n"
      "  posthouse dkim new example.org\n"
      "  posthouse dkim check example.org && posthouse dkim rotate example.org\n"},
+    {"verify", cmd_verify, "see what receivers make of a message",
+     "usage: posthouse verify [spf|dkim|arc|dmarc|all] [--ip A] [--helo H] [--from F] [--dns FILE]\n"
+     "                        [--now UNIXTIME] [--json] < message\n"
+     "\n"
+     "Evaluates SPF, DKIM, ARC and DMARC of the message on standard input; spf alone reads none. --ip is the client's\n"
+     "address, --helo its name, --from the sender of the envelope. DNS is asked, unless FILE stands for all of it:\n"
+     "records in master-file syntax, with TIMEOUT, SERVFAIL or NXDOMAIN instead of a type and data. --now is the time\n"
+     "at which signatures are looked at. Reads no configuration. Exits with 0 whatever the results are.\n"
+     "\n"
+     "  posthouse verify --ip 192.0.2.1 --helo mail.example.com --from ann@example.com < message\n"
+     "  posthouse verify dkim --json < message | jq .dkim.signatures\n"},
     {"stop", cmd_stop, "stop a running server",
      "usage: posthouse stop [-c FILE] [--json]\n"
      "\n"
@@ -156,7 +167,7 @@ int cmd_too_many(const struct args *a, const char *what, const char *word) {
 
 static bool takes_words(const struct command *c) {
     return c->run == cmd_queue || c->run == cmd_user || c->run == cmd_lockout || c->run == cmd_guard ||
-           c->run == cmd_dkim;
+           c->run == cmd_dkim || c->run == cmd_verify;
 }
 
 static int dispatch(struct args *a) {

@@ -1,0 +1,11 @@
+// input: what a command is given on standard input, whole.
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+// At most to->max bytes.
+MUST_CHECK bool input_read(struct buf *to, struct err *e);
+
+// Text of a file, whose lines may end in LF, as mail has it: they end in CRLF. False: `out` is full.
+MUST_CHECK bool input_with_crlf(struct slice text, struct buf *out);
