@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 
 #include "base/json.h"
+#include "core/match.h"
 #include "core/sender.h"
 #include "rt/file.h"
 #include "svc/master/site.h"
@@ -28,9 +29,15 @@ static void warn(struct findings *f, const struct config_table *t, const struct 
     }
 }
 
+// NULL for one that only rules of policy ask.
 static struct recipient_table *parse_table(const struct findings *f, const struct config_table *t, struct slice text,
                                            struct recipient_warnings *w) {
     struct hash_key key = {{0}};
+    bool for_rules = t->kind == CONFIG_TABLE_CIDR || t->kind == CONFIG_TABLE_REGEX;
+    if (for_rules || t->matched)
+        match_free(match_parse(t->kind, text, key, w));
+    if (for_rules || (t->matched && !t->named))
+        return NULL;
     return sender_is_table(f->site->config, t) ? recipient_table_parse_senders(t->kind, text, key, w)
                                                : recipient_table_parse(t->kind, text, key, w);
 }

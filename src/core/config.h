@@ -41,6 +41,7 @@ struct config_table {
     enum config_table_kind kind;
     struct slice path; // empty: inline
     struct slice text; // inline: in the form of aliases(5)
+    bool named;        // by a domain, or by `senders`
     bool matched;      // a rule of policy asks it (core/match.h)
     struct config_place place;
 };

@@ -141,9 +141,10 @@ void config_part_domain(struct config_builder *b, const struct config_node *node
 
 static void add_recipients(struct config_builder *b, const struct config_word *word) {
     struct config_domain *d = b->domain;
-    const struct config_table *table = config_table_named(b, word);
+    struct config_table *table = config_table_named(b, word);
     if (!table)
         return;
+    table->named = true;
     if (table->kind == CONFIG_TABLE_CIDR || table->kind == CONFIG_TABLE_REGEX) {
         config_report_word(b->report, word->place, "a table of kind file, aliases or inline", word->text, NULL);
         return;

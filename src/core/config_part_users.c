@@ -222,7 +222,9 @@ void config_part_senders(struct config_builder *b, const struct config_node *nod
     for (size_t i = 0; i < c->tables_n; i++)
         if (slice_eq(c->tables[i].name, word->text)) {
             c->senders = c->tables[i].name;
-            if (c->tables[i].kind != CONFIG_TABLE_ALIASES && c->tables[i].kind != CONFIG_TABLE_INLINE) // names alone give nobody an address
+            c->tables[i].named = true;
+            if (c->tables[i].kind != CONFIG_TABLE_ALIASES &&
+                c->tables[i].kind != CONFIG_TABLE_INLINE) // names alone give nobody an address
                 config_report_word(b->report, word->place, "a table of kind aliases or inline", word->text, NULL);
             return;
         }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "core/message.h"
+#include "core/message_gate.h"
 #include "core/sender.h"
 #include "rt/journal.h"
 #include "svc/lookup/lookup_tables.h"
@@ -91,11 +92,29 @@ static void answer_owns(struct lookup_service *s, struct peer_link *from, const 
     arena_reset(&s->arena);
 }
 
+static void answer_match(struct lookup_service *s, struct peer_link *from, const struct link_frame *frame) {
+    static const unsigned labels[] = {[MESSAGE_MATCH_NO] = METRIC_ANSWER_NONE,
+                                      [MESSAGE_MATCH_YES] = METRIC_ANSWER_FOUND,
+                                      [MESSAGE_MATCH_FAILED] = METRIC_ANSWER_FAILED};
+    BUF_AUTO struct buf packed = {.max = 64};
+    struct message_match m;
+    if (!message_match_unpack(frame->payload, &m)) {
+        link_break(from->link, "a malformed MATCH");
+        return;
+    }
+    enum message_match_result result = lookup_tables_match(s->tables, m.table, m.value);
+    metric_add_at(&s->metric, METRIC_LOOKUPS, labels[result], 1);
+    message_match_reply_pack(&packed, result);
+    link_send1(from->link, LINK_MATCH_REPLY, frame->id, buf_slice(&packed));
+}
+
 static void from_asker(void *service, struct peer_link *from, const struct link_frame *frame) {
     if (frame->type == LINK_EXPAND)
         expand(service, from, frame);
     else if (frame->type == LINK_OWNS)
         answer_owns(service, from, frame);
+    else if (frame->type == LINK_MATCH)
+        answer_match(service, from, frame);
     else
         link_break(from->link, "not for lookup");
 }

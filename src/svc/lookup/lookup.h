@@ -1,4 +1,5 @@
-// lookup: the process that knows the tables: who a recipient is. EXPAND {an address} is answered by EXPAND_REPLY.
+// lookup: the process that knows the tables: who a recipient is (EXPAND), who may send as whom (OWNS), and whether
+// something is in a table that rules of policy name (MATCH). Each is answered by its _REPLY.
 #pragma once
 
 #include "core/config.h"

@@ -2,6 +2,7 @@
 #include "svc/lookup/lookup_tables.h"
 
 #include "base/mem.h"
+#include "core/match.h"
 #include "core/sender.h"
 #include "rt/file.h"
 #include "rt/journal.h"
@@ -25,7 +26,8 @@ struct lookup_tables {
     struct hash_key key;
     size_t n;
     struct source *sources;
-    struct recipient_table **tables;
+    struct recipient_table **tables; // those that domains or `senders` name
+    struct match **matches;          // those that rules of policy name
 };
 
 static void tell_warnings(struct lookup_tables *t, const struct source *s, const struct recipient_warnings *warnings) {
@@ -42,21 +44,46 @@ static void tell_failure(struct lookup_tables *t, struct source *s, const struct
     s->failing = true;
 }
 
+// For recipients unless only rules ask it; a table that nobody asks is read all the same, so that `check` isn't the
+// only one to tell what is wrong with it.
+static bool is_for_recipients(const struct config_table *c) {
+    return c->kind != CONFIG_TABLE_CIDR && c->kind != CONFIG_TABLE_REGEX && (c->named || !c->matched);
+}
+
+static bool take_recipients(struct lookup_tables *t, size_t i, struct slice text, struct recipient_warnings *warnings) {
+    const struct config_table *c = t->sources[i].config;
+    struct recipient_table *table = sender_is_table(t->config, c)
+                                        ? recipient_table_parse_senders(c->kind, text, t->key, warnings)
+                                        : recipient_table_parse(c->kind, text, t->key, warnings);
+    if (!table)
+        return false;
+    recipient_table_free(t->tables[i]);
+    t->tables[i] = table;
+    return true;
+}
+
+static bool take_match(struct lookup_tables *t, size_t i, struct slice text, struct recipient_warnings *warnings) {
+    struct match *m = match_parse(t->sources[i].config->kind, text, t->key, warnings);
+    if (!m)
+        return false;
+    match_free(t->matches[i]);
+    t->matches[i] = m;
+    return true;
+}
+
 static void take_text(struct lookup_tables *t, size_t i, struct slice text) {
     struct source *s = &t->sources[i];
     struct recipient_warnings warnings = {0};
-    struct recipient_table *table =
-        sender_is_table(t->config, s->config)
-            ? recipient_table_parse_senders(s->config->kind, text, t->key, &warnings)
-            : recipient_table_parse(s->config->kind, text, t->key, &warnings);
+    bool recipients = is_for_recipients(s->config);
+    bool ok = !recipients || take_recipients(t, i, text, &warnings);
+    if (s->config->matched || !recipients)
+        ok = take_match(t, i, text, &warnings) && ok;
     tell_warnings(t, s, &warnings);
     recipient_warnings_done(&warnings);
-    if (!table)
-        return;
-    recipient_table_free(t->tables[i]);
-    t->tables[i] = table;
-    journal_event(t->world->journal, JOURNAL_INFO, "table-loaded", JOURNAL_STR("table", s->config->name),
-                  JOURNAL_UINT("names", recipient_table_count(table)));
+    if (ok)
+        journal_event(
+            t->world->journal, JOURNAL_INFO, "table-loaded", JOURNAL_STR("table", s->config->name),
+            JOURNAL_UINT("names", recipients ? recipient_table_count(t->tables[i]) : match_count(t->matches[i])));
 }
 
 static bool read_from_disk(struct disk *disk, const char *path, struct buf *out, struct err *e) {
@@ -108,9 +135,11 @@ static void check(struct lookup_tables *t, size_t i) {
 
 struct lookup_tables *lookup_tables_new(struct world *w, const struct config *c) {
     struct lookup_tables *t = MEM_NEW(struct lookup_tables);
-    *t = (struct lookup_tables){.world = w, .config = c, .key = {{world_random_u64(w), world_random_u64(w)}}, .n = c->tables_n};
+    *t = (struct lookup_tables){
+        .world = w, .config = c, .key = {{world_random_u64(w), world_random_u64(w)}}, .n = c->tables_n};
     t->sources = mem_new(t->n + 1, sizeof *t->sources);
     t->tables = mem_new(t->n + 1, sizeof(struct recipient_table *));
+    t->matches = mem_new(t->n + 1, sizeof(struct match *));
     for (size_t i = 0; i < t->n; i++) {
         t->sources[i].config = &c->tables[i];
         if (c->tables[i].kind == CONFIG_TABLE_INLINE)
@@ -124,9 +153,12 @@ struct lookup_tables *lookup_tables_new(struct world *w, const struct config *c)
 void lookup_tables_free(struct lookup_tables *t) {
     if (!t)
         return;
-    for (size_t i = 0; i < t->n; i++)
+    for (size_t i = 0; i < t->n; i++) {
         recipient_table_free(t->tables[i]);
+        match_free(t->matches[i]);
+    }
     free(t->tables);
+    free(t->matches);
     free(t->sources);
     free(t);
 }
@@ -137,4 +169,16 @@ struct recipient_table *const *lookup_tables_now(struct lookup_tables *t) {
         if (t->sources[i].config->kind != CONFIG_TABLE_INLINE && !mono_before(now, t->sources[i].check_at))
             check(t, i);
     return t->tables;
+}
+
+enum message_match_result lookup_tables_match(struct lookup_tables *t, struct slice table, struct slice value) {
+    lookup_tables_now(t);
+    for (size_t i = 0; i < t->n; i++) {
+        if (!slice_eq(t->sources[i].config->name, table))
+            continue;
+        if (!t->matches[i])
+            return MESSAGE_MATCH_FAILED;
+        return match_has(t->matches[i], value) ? MESSAGE_MATCH_YES : MESSAGE_MATCH_NO;
+    }
+    return MESSAGE_MATCH_FAILED; // of a configuration that isn't ours any more
 }

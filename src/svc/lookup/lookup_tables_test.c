@@ -28,6 +28,9 @@ static void begin(struct here *h) {
     *h = (struct here){.seed = {1}};
     h->config = config_parse(SLICE("version 1\nhostname a.example.org\nlisten mx 127.0.0.1:2525\n"
                                    "table users file /etc/users\ntable more inline { \"carol\" }\n"
+                                   "table junk regex /etc/junk\ntable nets inline { 10.0.0.0/8 2001:db8::/32 }\n"
+                                   "policy connect { reject when client.ip in nets }\n"
+                                   "policy helo { reject when helo in junk or helo in users }\n"
                                    "domain example.org { recipients users + more; deliver maildir \"/m/{local}\" }\n"),
                              SLICE("/"), &report);
     assert_non_null(h->config);
@@ -44,15 +47,17 @@ static void end(struct here *h) {
     config_free(h->config);
 }
 
-static void write_users(struct here *h, const char *text) {
+static void write_file(struct here *h, const char *path, const char *text) {
     struct disk_file *f;
     struct err e;
     (void)!disk_make_dir(h->world.disk, "etc", &e);
-    (void)!disk_remove(h->world.disk, "etc/users", &e);
-    assert_true(disk_open(h->world.disk, "etc/users", DISK_WRITE | DISK_CREATE, &f, &e));
+    (void)!disk_remove(h->world.disk, path, &e);
+    assert_true(disk_open(h->world.disk, path, DISK_WRITE | DISK_CREATE, &f, &e));
     assert_true(disk_file_write_slice(f, slice_str(text), 0, &e));
     disk_file_close(f);
 }
+
+static void write_users(struct here *h, const char *text) { write_file(h, "etc/users", text); }
 
 // 1 known, 0 unknown, -1 a temporary error.
 static int look(struct here *h, const char *address) {
@@ -114,11 +119,38 @@ static void never_there(void **state) {
     end(&h);
 }
 
+static int match(struct here *h, const char *table, const char *value) {
+    return (int)lookup_tables_match(h->tables, slice_str(table), slice_str(value));
+}
+
+static void answers_rules(void **state) {
+    struct here h;
+    begin(&h);
+    write_users(&h, "alice\n");
+    h.tables = lookup_tables_new(&h.world, h.config);
+    assert_int_equal(match(&h, "nets", "10.1.2.3"), MESSAGE_MATCH_YES);
+    assert_int_equal(match(&h, "nets", "2001:db8::1"), MESSAGE_MATCH_YES);
+    assert_int_equal(match(&h, "nets", "11.1.2.3"), MESSAGE_MATCH_NO);
+    assert_int_equal(match(&h, "users", "alice"), MESSAGE_MATCH_YES); // and it goes on to be a table of recipients
+    assert_int_equal(look(&h, "alice@example.org"), 1);
+    assert_int_equal(match(&h, "more", "carol"), MESSAGE_MATCH_FAILED); // no rule names it
+    assert_int_equal(match(&h, "nothing", "x"), MESSAGE_MATCH_FAILED);
+    assert_int_equal(match(&h, "junk", "dsl-1.example"), MESSAGE_MATCH_FAILED);
+    write_file(&h, "etc/junk", "^dsl-\n");
+    wait_a_little(&h);
+    assert_int_equal(match(&h, "junk", "dsl-1.example"), MESSAGE_MATCH_YES);
+    write_file(&h, "etc/junk", "^ppp-\n");
+    wait_a_little(&h);
+    assert_int_equal(match(&h, "junk", "dsl-1.example"), MESSAGE_MATCH_NO);
+    end(&h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_its_file),
         cmocka_unit_test(keeps_the_last_good),
         cmocka_unit_test(never_there),
+        cmocka_unit_test(answers_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
