@@ -268,12 +268,10 @@ bool dkim_signature_accept(const struct dkim_signature *s, struct wall now, stru
 
 // --- what is hashed
 
-bool dkim_signature_canon(const struct dkim_signature *s, struct buf *out) {
-    BUF_AUTO struct buf emptied = {.max = s->whole.n + 1};
+bool dkim_signature_emptied(const struct dkim_signature *s, struct buf *out) {
     size_t at = (size_t)(s->blank.p - s->whole.p);
-    buf_add(&emptied, slice_upto(s->whole, at));
-    buf_add(&emptied, slice_from(s->whole, at + s->blank.n));
-    return !emptied.failed && dkim_canon_field(s->header, buf_slice(&emptied), out);
+    buf_add(out, slice_upto(s->whole, at));
+    return buf_add(out, slice_from(s->whole, at + s->blank.n));
 }
 
 static bool hash_some(struct digest *d, struct buf *text, size_t at_least) {
@@ -284,21 +282,28 @@ static bool hash_some(struct digest *d, struct buf *text, size_t at_least) {
     return true;
 }
 
-bool dkim_signature_digest(const struct dkim_signature *s, const struct slice *fields, size_t n,
-                           uint8_t digest[DIGEST_SHA256_SIZE]) {
+bool dkim_signature_hash(enum dkim_canon canon, const struct slice *fields, size_t n, struct slice last,
+                         uint8_t digest[DIGEST_SHA256_SIZE]) {
     DIGEST_AUTO struct digest d = {0};
     BUF_AUTO struct buf text = {.max = FIELDS_MAX};
     digest_init(&d, DIGEST_SHA256);
     for (size_t i = 0; i < n; i++) {
         if (!fields[i].n)
             continue;
-        dkim_canon_field(s->header, fields[i], &text);
+        dkim_canon_field(canon, fields[i], &text);
         buf_add(&text, SLICE("\r\n"));
         if (!hash_some(&d, &text, HASH_AT_ONCE))
             return false;
     }
-    if (!dkim_signature_canon(s, &text) || !hash_some(&d, &text, 0))
+    if (!dkim_canon_field(canon, last, &text) || !hash_some(&d, &text, 0))
         return false;
     digest_end(&d, digest);
     return true;
+}
+
+bool dkim_signature_digest(const struct dkim_signature *s, const struct slice *fields, size_t n,
+                           uint8_t digest[DIGEST_SHA256_SIZE]) {
+    BUF_AUTO struct buf emptied = {.max = FIELDS_MAX};
+    return dkim_signature_emptied(s, &emptied) &&
+           dkim_signature_hash(s->header, fields, n, buf_slice(&emptied), digest);
 }

@@ -52,9 +52,14 @@ MUST_CHECK bool dkim_signature_accept(const struct dkim_signature *s, struct wal
 // The next name of h=, without white space; false at the end. Empty ones are passed over.
 bool dkim_signature_name(struct slice *names, struct slice *name);
 
-// Adds the field in the canonical form that is hashed: its b= empty, without line end (RFC 6376 3.7).
-bool dkim_signature_canon(const struct dkim_signature *s, struct buf *out);
-
-// What is signed: the fields, empty ones passed over, then its own one. False: out of memory.
+// What is signed: the fields, empty ones passed over, then its own one with an empty b= and without line end (RFC 6376
+// 3.7). False: out of memory.
 bool dkim_signature_digest(const struct dkim_signature *s, const struct slice *fields, size_t n,
                            uint8_t digest[DIGEST_SHA256_SIZE]);
+
+// The same for a field that is being made: `last` as it stands.
+bool dkim_signature_hash(enum dkim_canon canon, const struct slice *fields, size_t n, struct slice last,
+                         uint8_t digest[DIGEST_SHA256_SIZE]);
+
+// Adds the field as it is hashed: with an empty b=.
+bool dkim_signature_emptied(const struct dkim_signature *s, struct buf *out);
