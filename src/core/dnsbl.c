@@ -208,7 +208,7 @@ void dnsbl_self_test(const struct config_list *list, struct oracle *o, struct ar
     struct oracle_answer answers[QUESTIONS], by_question[QUESTIONS] = {{0}};
     size_t n = 0, at[QUESTIONS];
     for (size_t i = 0; i < QUESTIONS; i++) {
-        struct slice name = test_name(list, i, arena);
+        struct slice name = test_name(list, (enum test_question)i, arena);
         by_question[i].status = ORACLE_NODATA;
         if (name.n == 0)
             continue;

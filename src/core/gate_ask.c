@@ -94,8 +94,9 @@ static bool is_code(struct slice word, int *code) {
 static bool is_enhanced(struct slice word, int code) {
     struct slice class, subject, detail;
     uint64_t a, b, c;
-    return slice_cut(word, '.', &class, &subject) && slice_cut(subject, '.', &subject, &detail) &&
-           num_u64(class, 5, &a) && num_u64(subject, 999, &b) && num_u64(detail, 999, &c) && (int)a == code / 100;
+    return slice_cut(word, '.', &class, &subject) && slice_cut(subject, '.', &subject, &detail) && subject.n <= 3 &&
+           detail.n <= 3 && num_u64(class, 5, &a) && num_u64(subject, 999, &b) && num_u64(detail, 999, &c) &&
+           (int)a == code / 100;
 }
 
 static void refuse(struct gate_answer *out, int code, struct slice text) {

@@ -34,7 +34,7 @@ static void add_facts(struct fact_list *l, enum config_stage stage, struct recor
     for (size_t i = 0; l->list && i < FACT_COUNT; i++) {
         if (!(seen >> i & 1) || fact_infos[i].stage > stage || i == FACT_HEADER)
             continue;
-        gate_fact(&l->g->facts, i, SLICE_EMPTY, &v);
+        gate_fact(&l->g->facts, (enum fact)i, SLICE_EMPTY, &v);
         add_fact(l, slice_str(fact_infos[i].name), &v);
     }
     if (l->list && stage == CONFIG_STAGE_CONTENT)
