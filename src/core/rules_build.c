@@ -181,21 +181,27 @@ static bool take_argument(struct builder *x, const struct config_word **args, st
 
 // --- the rule
 
-static bool take_action(struct builder *x, const struct config_word *word, struct rule *r) {
+static void mistake_action(struct builder *x, const struct config_word *word) {
     struct config_near near = config_near_start(word->text);
-    for (enum rule_action a = 0; a < RULE_ACTIONS; a++) {
+    for (enum rule_action a = 0; a < RULE_ACTIONS; a++)
         config_near_offer(&near, actions[a].name);
-        if (!slice_eq(word->text, slice_str(actions[a].name)))
-            continue;
-        r->action = a;
-        if (actions[a].stages & 1u << x->rules->stage)
-            return true;
-        config_report_add(x->b->report, word->place, "expected an action for %s, found \"%s\", which isn't",
-                          config_stage_names[x->rules->stage], actions[a].name);
-        return false;
-    }
     config_near_offer(&near, "built-in");
     config_report_word(x->b->report, word->place, "an action", word->text, near.best);
+}
+
+static bool take_action(struct builder *x, const struct config_word *word, struct rule *r) {
+    enum rule_action a = 0;
+    while (a < RULE_ACTIONS && !slice_eq(word->text, slice_str(actions[a].name)))
+        a++;
+    if (a == RULE_ACTIONS) {
+        mistake_action(x, word);
+        return false;
+    }
+    r->action = a;
+    if (actions[a].stages & 1u << x->rules->stage)
+        return true;
+    config_report_add(x->b->report, word->place, "expected an action for %s, found \"%s\", which isn't",
+                      config_stage_names[x->rules->stage], actions[a].name);
     return false;
 }
 

@@ -35,26 +35,31 @@ static const char *const signs_expected[] = {
     [FACT_IP] = "\"=\", \"!=\" or \"in\"",
 };
 
+static void mistake_fact(struct config_builder *b, struct slice name, struct config_place place) {
+    struct config_near near = config_near_start(name);
+    for (enum fact f = 0; f < FACT_COUNT; f++)
+        config_near_offer(&near, fact_infos[f].name);
+    config_report_word(b->report, place, "a fact", name, near.best);
+}
+
 bool rules_find_fact(struct config_builder *b, enum config_stage stage, struct slice name, struct config_place place,
                      enum fact *out) {
-    struct config_near near = config_near_start(name);
-    for (enum fact f = 0; f < FACT_COUNT; f++) {
-        config_near_offer(&near, fact_infos[f].name);
-        if (!slice_eq(name, slice_str(fact_infos[f].name)))
-            continue;
-        bool only = f == FACT_RECIPIENT || f == FACT_RECIPIENT_DOMAIN; // at content there are many
-        if (fact_infos[f].stage > stage || (only && stage != CONFIG_STAGE_RECIPIENT)) {
-            config_report_add(b->report, place,
-                              "expected a fact that is known at %s, found \"%s\", which is known %s %s",
-                              config_stage_names[stage], fact_infos[f].name, only ? "only at" : "from",
-                              config_stage_names[fact_infos[f].stage]);
-            return false;
-        }
-        *out = f;
-        return true;
+    enum fact f = 0;
+    while (f < FACT_COUNT && !slice_eq(name, slice_str(fact_infos[f].name)))
+        f++;
+    if (f == FACT_COUNT) {
+        mistake_fact(b, name, place);
+        return false;
     }
-    config_report_word(b->report, place, "a fact", name, near.best);
-    return false;
+    bool only = f == FACT_RECIPIENT || f == FACT_RECIPIENT_DOMAIN; // at content there are many
+    if (fact_infos[f].stage > stage || (only && stage != CONFIG_STAGE_RECIPIENT)) {
+        config_report_add(b->report, place, "expected a fact that is known at %s, found \"%s\", which is known %s %s",
+                          config_stage_names[stage], fact_infos[f].name, only ? "only at" : "from",
+                          config_stage_names[fact_infos[f].stage]);
+        return false;
+    }
+    *out = f;
+    return true;
 }
 
 static struct rule_expression *new_node(struct rule_lex *lex, enum rule_operator op) {
