@@ -357,6 +357,7 @@ bool link_take_reply(struct link *l, const struct link_frame *f) {
     case LINK_USE_REPLY:
     case LINK_KEYS_SIGNED:
     case LINK_POLICY_REPLY:
+    case LINK_SENDER_REPLY:
     case LINK_CLIENT_REPLY:
     case LINK_TALLY_REPLY:
     case LINK_GREYLIST_REPLY:

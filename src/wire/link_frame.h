@@ -97,6 +97,11 @@ const char *role_name(enum role r); // "smtpd"
     X(GUARD_RELEASE,  ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
     X(GUARD_BLOCK,    ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
     X(USER_USES,      ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))  /* when were which secrets last used?   */ \
+    X(SENDER_LIST,    ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))  /* what is remembered of strangers?     */ \
+    X(SENDER_CLEAR,   ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(SENDER_BLOCK,   ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(SENDER_ALLOW,   ROLE_BIT(CONTROL),                    ROLE_BIT(POLICY))                                          \
+    X(SENDER_REPLY,   ROLE_BIT(POLICY),                     ROLE_BIT(CONTROL))                                        \
     X(POLICY_REPLY,   ROLE_BIT(POLICY),                     ROLE_BIT(CONTROL))                                         \
     X(MASTER_STATUS,  ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
     X(MASTER_STOP,    ROLE_BIT(CONTROL),                    ROLE_BIT(MASTER))                                         \
