@@ -200,8 +200,9 @@ void greylist_sweep(struct greylist *g, struct wall now) {
 
 static const char letters[GREYLIST_KINDS] = {'w', 'p', 't', 'u'};
 
+// First sights come last: a flood of them keeps nothing else from being kept.
 bool greylist_next_change(struct greylist *g, struct buf *key, struct buf *value) {
-    for (int kind = 0; kind < GREYLIST_KINDS; kind++) {
+    for (int kind = GREYLIST_KINDS - 1; kind >= GREYLIST_WAITING; kind--) {
         struct bounded_entry *e = bounded_next_change(&g->by[kind]);
         if (!e)
             continue;

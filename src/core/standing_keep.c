@@ -37,18 +37,7 @@ static bool unpack_entry(struct slice value, struct standing_entry *e) {
     return unpack_end(&u) && e->first.ms >= 0 && e->last.ms >= 0 && e->until.ms >= 0 && e->probed.ms >= 0;
 }
 
-bool standing_next_change(struct standing *s, struct buf *key, struct buf *value) {
-    for (int k = 0; k < STANDING_KINDS; k++) {
-        struct bounded_entry *e = bounded_next_change(&s->by[k]);
-        if (!e)
-            continue;
-        buf_add_char(key, letters[k]);
-        buf_add(key, e->key);
-        if (!e->gone)
-            pack_entry(value, standing_entry_of(e));
-        bounded_kept(&s->by[k], e);
-        return true;
-    }
+static bool next_mark(struct standing *s, struct buf *key, struct buf *value) {
     struct bounded_entry *e = bounded_next_change(&s->marks);
     if (!e)
         return false;
@@ -61,6 +50,24 @@ bool standing_next_change(struct standing *s, struct buf *key, struct buf *value
     }
     bounded_kept(&s->marks, e);
     return true;
+}
+
+// What people said comes first, whatever flood there is of the rest.
+bool standing_next_change(struct standing *s, struct buf *key, struct buf *value) {
+    if (next_mark(s, key, value))
+        return true;
+    for (int k = 0; k < STANDING_KINDS; k++) {
+        struct bounded_entry *e = bounded_next_change(&s->by[k]);
+        if (!e)
+            continue;
+        buf_add_char(key, letters[k]);
+        buf_add(key, e->key);
+        if (!e->gone)
+            pack_entry(value, standing_entry_of(e));
+        bounded_kept(&s->by[k], e);
+        return true;
+    }
+    return false;
 }
 
 void standing_change_all(struct standing *s) {

@@ -79,7 +79,11 @@ bool volume_next_change(struct volume *v, struct buf *key, struct buf *value) {
     return false;
 }
 
-void volume_change_all(struct volume *v) { v->changed = (1u << VOLUME_FIGURES) - 1; }
+void volume_change_all(struct volume *v) {
+    for (int f = 0; f < VOLUME_FIGURES; f++)
+        if (v->of[f].first.ms)
+            v->changed |= 1u << f;
+}
 
 static bool unpack_figure(struct slice value, struct volume_of *o) {
     struct unpack u = {.rest = value};

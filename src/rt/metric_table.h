@@ -42,6 +42,16 @@
     X(l, XOAUTH2, "xoauth2")
 #define METRIC_LABEL_LOCKOUT(X, l) X(l, ACCOUNT, "account") X(l, ADDRESS, "address") X(l, NETWORK, "network")
 #define METRIC_LABEL_USE(X, l) X(l, OK, "ok") X(l, HELD, "held") X(l, REFUSED, "refused")
+#define METRIC_LABEL_GREYLIST(X, l)                                                                                  \
+    X(l, WAIT, "wait") X(l, CAME_BACK, "came-back") X(l, KNOWN, "known") X(l, WROTE_TO, "wrote-to")
+#define METRIC_LABEL_RATE(X, l)                                                                                      \
+    X(l, CONNECTIONS, "connections") X(l, MESSAGES, "messages") X(l, RECIPIENTS, "recipients")                         \
+    X(l, UNKNOWN, "unknown-recipients") X(l, ERRORS, "errors")
+#define METRIC_LABEL_MEMORY(X, l)                                                                                    \
+    X(l, ADDRESSES, "addresses") X(l, NETWORKS, "networks") X(l, DOMAINS, "domains") X(l, MARKS, "marks")              \
+    X(l, WAITING, "waiting") X(l, PROVEN, "proven") X(l, WROTE_TO, "wrote-to") X(l, WROTE_TO_DOMAINS, "wrote-to-domains") \
+    X(l, RATES, "rates")
+#define METRIC_LABEL_VOLUME(X, l) X(l, IN, "in") X(l, OUT, "out") X(l, UNKNOWN, "unknown")
 #define METRIC_LABEL_ANSWER(X, l) X(l, FOUND, "found") X(l, NONE, "none") X(l, FAILED, "failed")
 #define METRIC_LABEL_DNSSEC(X, l) X(l, INSECURE, "insecure") X(l, SECURE, "secure") X(l, BOGUS, "bogus")
 #define METRIC_LABEL_SEGMENT(X, l) X(l, LIVE, "live") X(l, SPARE, "spare")
@@ -59,6 +69,10 @@
     X(MECHANISM, "mechanism")                                                                                          \
     X(LOCKOUT, "kind")                                                                                                \
     X(USE, "result")                                                                                                  \
+    X(GREYLIST, "result")                                                                                             \
+    X(RATE, "what")                                                                                                   \
+    X(MEMORY, "table")                                                                                                \
+    X(VOLUME, "what")                                                                                                 \
     X(ANSWER, "answer")                                                                                                \
     X(DNSSEC, "dnssec")                                                                                                \
     X(SEGMENT, "kind")
@@ -110,6 +124,15 @@
     X(USES,                "submissions_total",              COUNTER,   ONE, SUM,  USE,        "Messages of users, by quotas and the guard") \
     X(GUARD_HELD,          "guard_held",                     GAUGE,     ONE, SUM,  NONE,       "Accounts whose mail is held") \
     X(POLICY_KEPT,         "policy_kept_total",              COUNTER,   ONE, SUM,  RESULT,     "Writes of what policy remembers") \
+    X(GREYLISTED,          "greylist_total",                 COUNTER,   ONE, SUM,  GREYLIST,   "Questions of greylisting, by the answer") \
+    X(RATES_REFUSED,       "rates_refused_total",            COUNTER,   ONE, SUM,  RATE,       "Refused for a rate, by what was counted") \
+    X(SHUT_OUTS,           "shut_outs_total",                COUNTER,   ONE, SUM,  NONE,       "Clients shut out for misbehaviour") \
+    X(SHUT_OUT,            "shut_out",                       GAUGE,     ONE, SUM,  NONE,       "Clients that are shut out now") \
+    X(PROBINGS,            "recipient_probings_total",       COUNTER,   ONE, SUM,  NONE,       "Clients and networks that probed for recipients") \
+    X(POLICY_ENTRIES,      "policy_entries",                 GAUGE,     ONE, SUM,  MEMORY,     "Remembered of strangers, by table") \
+    X(VOLUME_HOUR,         "volume_hour",                    GAUGE,     ONE, SUM,  VOLUME,     "This hour: messages in, recipients written to, unknown ones") \
+    X(VOLUME_BASELINE,     "volume_hour_baseline",           GAUGE,     ONE, SUM,  VOLUME,     "The busiest hour of the past, which fades") \
+    X(VOLUME_UNUSUAL,      "volume_unusual",                 GAUGE,     ONE, SUM,  VOLUME,     "1 while the hour is far beyond the baseline") \
     X(ACCEPT_SECONDS,      "accept_seconds",                 HISTOGRAM, NS,  SUM,  NONE,       "From the end of content to 250") \
     X(SYNC_SECONDS,        "queue_log_sync_seconds",         HISTOGRAM, NS,  SUM,  NONE,       "One sync of the queue log") \
     X(ATTEMPT_SECONDS,     "attempt_seconds",                HISTOGRAM, NS,  SUM,  TRANSPORT,  "One attempt of delivery") \

@@ -249,6 +249,8 @@ static void answer_use(struct policy_service *s, struct peer_link *from, const s
 static void from_submission(void *service, struct peer_link *from, const struct link_frame *frame) {
     if (frame->type == LINK_USE)
         answer_use(service, from, frame);
+    else if (frame->type == LINK_SEEN)
+        policy_take_seen(service, from, frame);
     else
         link_break(from->link, "not for policy");
 }
@@ -267,12 +269,16 @@ struct policy_service *policy_new(struct world *w, const struct config *c) {
     fiber_group_init(&s->group, w->loop, "policy");
     s->auth = (struct peer){.group = &s->group, .handle = from_auth, .service = s};
     s->submission = (struct peer){.group = &s->group, .handle = from_submission, .service = s};
+    s->smtpd = (struct peer){.group = &s->group, .handle = policy_from_smtpd, .service = s};
     s->inject = (struct peer){.group = &s->group, .handle = from_inject, .service = s};
     s->control = (struct peer){.group = &s->group, .handle = policy_admin, .service = s};
     lockout_init(&s->lockout, &c->lockout, &key);
     quota_init(&s->quota, &key);
     guard_init(&s->guard, &c->guard, &key);
     policy_secrets_init(&s->secrets, &key);
+    standing_init(&s->standing, &c->gate.shutout, &key);
+    greylist_init(&s->greylist, &c->gate.greylist, &key);
+    rates_init(&s->rates, c->gate.rates, c->gate.rates_n, &key);
     metrics_begin(&s->metric, w);
     return s;
 }
@@ -285,6 +291,7 @@ bool policy_start(struct policy_service *s, struct store *store, const char *why
 void policy_attach(struct policy_service *s, struct link *link, enum role peer) {
     struct peer *to = peer == ROLE_AUTH         ? &s->auth
                       : peer == ROLE_SUBMISSION ? &s->submission
+                      : peer == ROLE_SMTPD      ? &s->smtpd
                       : peer == ROLE_INJECT     ? &s->inject
                                                 : &s->control;
     peer_attach(to, link);
@@ -309,5 +316,8 @@ void policy_free(struct policy_service *s) {
     quota_done(&s->quota);
     guard_done(&s->guard);
     policy_secrets_done(&s->secrets);
+    standing_done(&s->standing);
+    greylist_done(&s->greylist);
+    rates_done(&s->rates);
     free(s);
 }

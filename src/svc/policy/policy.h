@@ -1,9 +1,16 @@
-// policy: what users and their clients may do for now. It counts failed log-ins and locks (core/lockout.h), keeps to
-// quotas (core/quota.h), and holds what is far beyond an account's own past (core/guard.h). All of it is in memory; a
-// store on disk gets what changed once a second, so that a kill forgets no more than that.
+// policy: what users and their clients may do for now, and what is remembered of strangers. It counts failed log-ins
+// and locks (core/lockout.h), keeps to quotas (core/quota.h), and holds what is far beyond an account's own past
+// (core/guard.h). Of strangers it knows what they earned and lost (core/standing.h), whether they came back
+// (core/greylist.h), how much they do (core/rates.h), and how much mail there is in all (core/volume.h).
+//
+// All of it is in memory; a store on disk gets what changed once a second, so that a kill forgets no more than that. At
+// most POLICY_BATCH entries go there at once, oldest change first: a flood of 100,000 new clients takes five seconds to
+// be kept, and meanwhile a kill may cost those five.
 //
 //     auth        TRY before a secret is looked at, TRIED afterwards
 //     submission  USE: at MAIL and RCPT to ask, at the end of content to count
+//     smtpd       CLIENT, TALLY, GREYLIST about strangers, and SEEN: how they behaved. submission as well: whom users
+//                 wrote to
 //     control     lists, clears, releases, blocks
 //     inject      gets a NOTICE for the administrator, once, when an account begins to be held
 #pragma once
@@ -15,12 +22,14 @@
 
 struct policy_service;
 
+enum { POLICY_BATCH = 20000 }; // entries
+
 struct policy_service *policy_new(struct world *w, const struct config *c);
 
 // Takes the store and reads all of it; NULL: nothing is kept. `why` (may be NULL or empty) says what was wrong with it.
 MUST_CHECK bool policy_start(struct policy_service *s, struct store *store, const char *why, struct err *e);
 
-// ROLE_AUTH, ROLE_SUBMISSION, ROLE_INJECT or ROLE_CONTROL.
+// ROLE_AUTH, ROLE_SUBMISSION, ROLE_SMTPD, ROLE_INJECT or ROLE_CONTROL.
 void policy_attach(struct policy_service *s, struct link *link, enum role peer);
 
 void policy_stop(struct policy_service *s);

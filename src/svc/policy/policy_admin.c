@@ -120,11 +120,16 @@ static void answer(struct policy_service *s, struct peer_link *from, const struc
 
 void policy_admin(void *service, struct peer_link *from, const struct link_frame *frame) {
     struct policy_service *s = service;
+    if (frame->type >= LINK_SENDER_LIST && frame->type <= LINK_SENDER_ALLOW) {
+        policy_senders(s, from, frame);
+        return;
+    }
     if (frame->type != LINK_METRICS) {
         answer(s, from, frame);
         return;
     }
     metric_set(&s->metric, METRIC_LOCKED, lockout_locked(&s->lockout, world_wall(s->world)));
     metric_set(&s->metric, METRIC_GUARD_HELD, guard_held(&s->guard));
+    policy_strangers_metrics(s);
     metrics_answer(&s->metric, s->world, from, frame);
 }

@@ -1,10 +1,14 @@
 // policy_inside: what the sources of policy share.
 #pragma once
 
+#include "core/greylist.h"
 #include "core/guard.h"
 #include "core/lockout.h"
 #include "core/message_policy.h"
 #include "core/quota.h"
+#include "core/rates.h"
+#include "core/standing.h"
+#include "core/volume.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
 #include "svc/peer.h"
@@ -22,12 +26,16 @@ struct policy_service {
     struct world *world;
     const struct config *config;
     struct fiber_group group;
-    struct peer auth, submission, inject, control;
+    struct peer auth, submission, smtpd, inject, control;
     struct metric metric;
     struct lockout lockout;
     struct quota quota;
     struct guard guard;
     struct policy_secrets secrets;
+    struct standing standing;
+    struct greylist greylist;
+    struct rates rates;
+    struct volume volume;
     struct store *store;       // NULL: nothing is kept
     bool changed;              // since it was kept
     bool failing;              // the last batch was not kept
@@ -45,3 +53,11 @@ void policy_keep(struct policy_service *s);                                 // w
 
 // policy_admin.c
 void policy_admin(void *service, struct peer_link *from, const struct link_frame *frame);
+
+// policy_strangers.c
+void policy_from_smtpd(void *service, struct peer_link *from, const struct link_frame *frame);
+void policy_take_seen(struct policy_service *s, struct peer_link *from, const struct link_frame *frame);
+void policy_strangers_metrics(struct policy_service *s);
+
+// policy_senders.c
+void policy_senders(struct policy_service *s, struct peer_link *from, const struct link_frame *frame);
