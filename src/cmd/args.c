@@ -14,9 +14,36 @@ static void take_now(struct args *a, int argc, char **argv) {
         a->now_time = argv[optind++];
 }
 
-// What verify and simulate are told about a client.
+static bool add(const char ***list, int *n) {
+    if (!*list)
+        *list = calloc(ARGS_MANY, sizeof **list);
+    if (!*list)
+        abort();
+    if (*n == ARGS_MANY)
+        return false;
+    (*list)[(*n)++] = optarg;
+    return true;
+}
+
+// What verify and simulate are told about a client and its mail.
 static bool take_client(struct args *a, int option) {
     switch (option) {
+    case 'm':
+        a->message = optarg;
+        break;
+    case 'u':
+        a->user = optarg;
+        break;
+    case 'p':
+        a->replay = optarg;
+        break;
+    case 't':
+        a->tls = true;
+        break;
+    case 'r':
+        return add(&a->rcpts, &a->rcpts_n);
+    case 'F':
+        return add(&a->facts, &a->facts_n);
     case 'n':
         a->dns = optarg;
         break;
@@ -87,25 +114,19 @@ static bool take(struct args *a, int option, int argc, char **argv) {
 
 bool args_parse(int argc, char **argv, struct args *out) {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"control", required_argument, NULL, 'C'},
-        {"domain", required_argument, NULL, 'd'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {"all", no_argument, NULL, 'a'},
-        {"effective", no_argument, NULL, 'e'},
-        {"app", required_argument, NULL, 'A'},
-        {"generate", no_argument, NULL, 'g'},
-        {"delete", no_argument, NULL, 'D'},
-        {"rsa", required_argument, NULL, 'R'},
-        {"selector", required_argument, NULL, 'S'},
-        {"ed25519", no_argument, NULL, 'E'},
-        {"now", no_argument, NULL, 'N'},
-        {"dns", required_argument, NULL, 'n'},
-        {"ip", required_argument, NULL, 'i'},
-        {"helo", required_argument, NULL, 'H'},
-        {"from", required_argument, NULL, 'f'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"control", required_argument, NULL, 'C'},
+        {"domain", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {"all", no_argument, NULL, 'a'},
+        {"effective", no_argument, NULL, 'e'},    {"app", required_argument, NULL, 'A'},
+        {"generate", no_argument, NULL, 'g'},     {"delete", no_argument, NULL, 'D'},
+        {"rsa", required_argument, NULL, 'R'},    {"selector", required_argument, NULL, 'S'},
+        {"ed25519", no_argument, NULL, 'E'},      {"now", no_argument, NULL, 'N'},
+        {"dns", required_argument, NULL, 'n'},    {"ip", required_argument, NULL, 'i'},
+        {"helo", required_argument, NULL, 'H'},   {"from", required_argument, NULL, 'f'},
+        {"client", required_argument, NULL, 'i'}, {"message", required_argument, NULL, 'm'},
+        {"user", required_argument, NULL, 'u'},   {"replay", required_argument, NULL, 'p'},
+        {"tls", no_argument, NULL, 't'},          {"rcpt", required_argument, NULL, 'r'},
+        {"fact", required_argument, NULL, 'F'},   {NULL, 0, NULL, 0},
     };
     struct args a = {.program = "posthouse", .config = ARGS_CONFIG};
     int option;
@@ -128,4 +149,8 @@ bool args_parse(int argc, char **argv, struct args *out) {
     return true;
 }
 
-void args_done(struct args *a) { free(a->words); }
+void args_done(struct args *a) {
+    free(a->words);
+    free(a->rcpts);
+    free(a->facts);
+}

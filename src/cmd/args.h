@@ -5,6 +5,8 @@
 
 #define ARGS_CONFIG "/etc/posthouse/posthouse.conf"
 
+enum { ARGS_MANY = 100 }; // times that --rcpt or --fact may be given
+
 struct args {
     const char *program;  // for messages
     const char *config;   // -c FILE
@@ -18,9 +20,16 @@ struct args {
     bool ed25519, now;    // --ed25519, --now
     const char *now_time; // --now UNIXTIME: a number that follows belongs to it
     const char *dns;      // --dns FILE: stands for all of DNS
-    const char *ip;       // --ip A
+    const char *ip;       // --ip A, --client A
     const char *helo;     // --helo H
     const char *from;     // --from F
+    const char *message;  // --message FILE
+    const char *user;     // --user U
+    const char *replay;   // --replay FILE
+    bool tls;             // --tls
+    const char **rcpts;   // --rcpt R, each
+    const char **facts;   // --fact NAME=VALUE, each
+    int rcpts_n, facts_n;
     bool json, help, all, effective;
     const char **words; // what is no option; NULL-terminated
     int words_n;
