@@ -1,8 +1,10 @@
-// config_manual: writes mdoc(7): a list of directives, and in each block's entry a list of its settings.
+// config_manual: writes mdoc(7): a list of directives, and in each block's entry a list of its settings; a list of
+// facts; the built-in rules.
 #include "core/config_manual.h"
 
 #include "core/config_schema.h"
 #include "core/config_value.h"
+#include "core/rules.h"
 
 // A character that mdoc would take for its own stands behind \&.
 static void add_text(struct buf *out, struct slice text) {
@@ -54,7 +56,7 @@ static void add_sentences(struct buf *out, const char *doc) {
     buf_add_char(out, '\n');
 }
 
-static void add_facts(struct buf *out, const struct config_directive *d) {
+static void add_bounds(struct buf *out, const struct config_directive *d) {
     bool bounded = config_schema_arity(d) > 0 && d->type != CONFIG_CHOICE && d->type != CONFIG_SWITCH &&
                    d->type != CONFIG_PATH && d->least != d->most;
     if (d->fallback) {
@@ -90,7 +92,7 @@ static void add_list(struct buf *out, const char *block) {
         buf_addf(out, ".It Ic %s", d->name);
         add_syntax(out, slice_str(d->syntax));
         add_sentences(out, d->doc);
-        add_facts(out, d);
+        add_bounds(out, d);
         if (!*block && has_settings(d->name)) {
             buf_add_str(out, ".Pp\n");
             add_list(out, d->name); // one level: no block's setting is a block
@@ -101,5 +103,39 @@ static void add_list(struct buf *out, const char *block) {
 
 bool config_manual_write(struct buf *out) {
     add_list(out, "");
+    return !out->failed;
+}
+
+bool config_manual_write_facts(struct buf *out) {
+    static const char *const types[] = {
+        [FACT_BOOL] = "yes or no", [FACT_NUMBER] = "number", [FACT_TEXT] = "text", [FACT_IP] = "address"};
+    for (enum config_stage s = 0; s < CONFIG_STAGE_COUNT; s++) {
+        buf_addf(out, "From\n.Cm %s\non:\n.Bl -tag -width Ds -compact\n", config_stage_names[s]);
+        for (enum fact f = 0; f < FACT_COUNT; f++) {
+            if (fact_infos[f].stage != s)
+                continue;
+            buf_addf(out, ".It Ic %s Pq %s\n", fact_infos[f].name, types[fact_infos[f].type]);
+            add_text(out, slice_str(fact_infos[f].doc));
+            buf_add_char(out, '\n');
+        }
+        buf_add_str(out, s + 1 < CONFIG_STAGE_COUNT ? ".El\n.Pp\n" : ".El\n");
+    }
+    return !out->failed;
+}
+
+bool config_manual_write_built_in(struct buf *out) {
+    buf_add_str(out, ".Bd -literal\n");
+    for (enum config_stage s = 0; s < CONFIG_STAGE_COUNT; s++) {
+        struct slice text = slice_str(rules_built_in_text(s)), line;
+        buf_addf(out, "policy %s {\n", config_stage_names[s]);
+        while (text.n) {
+            slice_cut(text, '\n', &line, &text);
+            buf_add_str(out, "    ");
+            add_text(out, line);
+            buf_add_char(out, '\n');
+        }
+        buf_add_str(out, "}\n");
+    }
+    buf_add_str(out, ".Ed\n");
     return !out->failed;
 }

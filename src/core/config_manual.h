@@ -1,7 +1,10 @@
-// config_manual: the directives of posthouse.conf(5) as mdoc, from the schema.
+// config_manual: what of posthouse.conf(5) is made from tables, as mdoc: the directives from the schema, the facts from
+// theirs, the built-in rules from themselves.
 #pragma once
 
 #include "base/buf.h"
 
-// False when `out` is too small.
+// Each is false when `out` is too small.
 bool config_manual_write(struct buf *out);
+bool config_manual_write_facts(struct buf *out);
+bool config_manual_write_built_in(struct buf *out);

@@ -108,6 +108,7 @@ struct config_builder;
 // `policy STAGE { ... }`: mistakes go to the builder's report. Never NULL.
 struct rules *rules_build(struct config_builder *b, enum config_stage stage, const struct config_node *block);
 struct rules *rules_built_in(struct config_builder *b, enum config_stage stage);
+const char *rules_built_in_text(enum config_stage stage); // as it is written, a rule a line
 
 // In the language, with built-in rules written out.
 bool rules_write(const struct rules *r, struct buf *out);

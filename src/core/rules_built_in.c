@@ -23,14 +23,14 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
         "reject 550 5.7.27 when sender.null-mx \"{sender.domain} takes no mail, so it sends none (RFC 7505)\"\n"
         "reject 550 5.1.8 when sender.missing \"{sender.domain} does not exist, or nothing there takes mail\"\n",
 
-    [CONFIG_STAGE_RECIPIENT] =
-        "accept when client.trusted or client.local\n"
-        // Those who are blocked must be able to say so (RFC 5321 4.5.1, RFC 2142).
-        "accept when recipient matches \"^(postmaster|abuse)(@|$)\"\n"
-        "reject 550 5.7.1 when dnsbl.score >= 8 and not dnsbl.allowed \"blocked: {dnsbl.reasons}\"\n"
-        // Where DKIM may yet prove a domain, content decides.
-        "greylist when (spf = pass or not client.ptr-confirmed) and not proven "
-        "\"greylisted; try again in a few minutes\"\n",
+    [CONFIG_STAGE_RECIPIENT] = "accept when client.trusted or client.local\n"
+                               // Those who are blocked must be able to say so (RFC 5321 4.5.1, RFC 2142).
+                               "accept when recipient matches \"^(postmaster|abuse)(@|$)\"\n"
+                               "reject 550 5.7.1 when not client.known and dnsbl.score >= 8 and not dnsbl.allowed "
+                               "\"blocked: {dnsbl.reasons}\"\n"
+                               // Where DKIM may yet prove a domain, content decides.
+                               "greylist when (spf = pass or not client.ptr-confirmed) and not proven "
+                               "\"greylisted; try again in a few minutes\"\n",
 
     [CONFIG_STAGE_CONTENT] =
         "accept when client.trusted\n"
@@ -43,6 +43,8 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
         "greylist when spf != pass and client.ptr-confirmed and not proven "
         "\"greylisted; try again in a few minutes\"\n",
 };
+
+const char *rules_built_in_text(enum config_stage stage) { return texts[stage]; }
 
 struct rules *rules_built_in(struct config_builder *b, enum config_stage stage) {
     ARENA_AUTO struct arena scratch = {.max = 1 << 20};

@@ -232,6 +232,7 @@ static const struct {
     {CONFIG_STAGE_RECIPIENT, "dnsbl.score=8;recipient=abuser@b.c", "550"},
     {CONFIG_STAGE_RECIPIENT, "dnsbl.score=8;dnsbl.allowed=true;proven=true", "none"},
     {CONFIG_STAGE_RECIPIENT, "dnsbl.score=7;proven=true", "none"},
+    {CONFIG_STAGE_RECIPIENT, "dnsbl.score=9;client.known=true;proven=true", "none"},
     {CONFIG_STAGE_RECIPIENT, "", "greylist"},
     {CONFIG_STAGE_RECIPIENT, "spf=pass;client.ptr-confirmed=true", "greylist"},
     {CONFIG_STAGE_RECIPIENT, "client.ptr-confirmed=true", "none"}, // DKIM may yet prove it
