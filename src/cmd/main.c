@@ -104,6 +104,15 @@ static const struct command {
      "\n"
      "  posthouse verify --ip 192.0.2.1 --helo mail.example.com --from ann@example.com < message\n"
      "  posthouse verify dkim --json < message | jq .dkim.signatures\n"},
+    {"parse", cmd_parse, "look for mistakes in a record or an address",
+     "usage: posthouse parse address|spf|dkim-key|dkim-signature|dmarc|mta-sts|tlsrpt [TEXT] [--json]\n"
+     "\n"
+     "Says whether TEXT is well-formed and what it means, or what is wrong and where. TEXT that is left out, or -, is\n"
+     "read from standard input. mta-sts takes the record of DNS and the policy file. Asks nobody. Exits with 65 when\n"
+     "something is wrong.\n"
+     "\n"
+     "  posthouse parse dmarc 'v=DMARC1; p=reject; rua=mailto:dmarc@example.org'\n"
+     "  posthouse parse mta-sts < mta-sts.txt\n"},
     {"stop", cmd_stop, "stop a running server",
      "usage: posthouse stop [-c FILE] [--json]\n"
      "\n"
@@ -167,7 +176,7 @@ int cmd_too_many(const struct args *a, const char *what, const char *word) {
 
 static bool takes_words(const struct command *c) {
     return c->run == cmd_queue || c->run == cmd_user || c->run == cmd_lockout || c->run == cmd_guard ||
-           c->run == cmd_dkim || c->run == cmd_verify;
+           c->run == cmd_dkim || c->run == cmd_verify || c->run == cmd_parse;
 }
 
 static int dispatch(struct args *a) {

@@ -2,7 +2,7 @@
 #include "mail/dmarc_record.h"
 
 #include "base/num.h"
-#include "mail/address.h"
+#include "mail/report_uri.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,18 +37,6 @@ __attribute__((format(printf, 3, 4))) static bool wrong(struct reader *r, struct
 
 // --- URIs
 
-static bool is_uri_char(char c) { return c > ' ' && c <= '~' && !strchr("\"<>\\^`{|},!", c); }
-
-static bool is_uri(struct slice s) {
-    size_t colon = slice_find(s, ':');
-    if (colon == 0 || colon + 1 >= s.n || !ascii_alpha(s.p[0]))
-        return false;
-    for (size_t i = 0; i < s.n; i++)
-        if (!is_uri_char(s.p[i]) || (i < colon && !ascii_alnum(s.p[i]) && !strchr("+-.", s.p[i])))
-            return false;
-    return true;
-}
-
 // RFC 7489 6.2 had a size behind an exclamation mark; it is to be ignored.
 static bool cut_size(struct slice *uri) {
     struct slice size;
@@ -60,54 +48,18 @@ static bool cut_size(struct slice *uri) {
     return size.n <= SIZE_DIGITS && num_u64(size, UINT64_MAX, &value);
 }
 
-static int hex(char c) {
-    c = ascii_lower(c);
-    return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool decode_percent(struct slice s, char *to, size_t *n) {
-    *n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (c == '%') {
-            int high = i + 2 < s.n ? hex(s.p[i + 1]) : -1, low = i + 2 < s.n ? hex(s.p[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        to[(*n)++] = c;
-    }
-    return true;
-}
-
-bool dmarc_uri_mailbox(struct slice uri, struct arena *arena, struct slice *out) {
-    struct address a;
-    struct slice path;
-    size_t n;
-    if (!slice_istarts(uri, SLICE("mailto:")))
-        return false;
-    slice_cut(slice_from(uri, 7), '?', &path, &uri);
-    char *text = arena_alloc(arena, path.n + 1);
-    if (!text || !decode_percent(path, text, &n) ||
-        !address_parse(slice_of(text, n), ADDRESS_RECIPIENT, arena, &a, NULL) || !a.domain.n)
-        return false;
-    *out = slice_of(text, n);
-    return true;
-}
-
 static bool is_mailto(struct slice uri) {
     ARENA_AUTO struct arena arena = {.max = 16 * 1024};
     struct slice mailbox;
-    return dmarc_uri_mailbox(uri, &arena, &mailbox);
+    return report_uri_mailbox(uri, &arena, &mailbox);
 }
 
 // What isn't mailto: is a URI we don't know; it isn't kept (4.7: unsupported ones are ignored).
 static bool read_uri(struct reader *r, struct slice uri, struct slice *list, size_t *n, bool *some) {
     struct slice whole = uri = slice_trim(uri);
-    if (!cut_size(&uri) || !is_uri(uri))
+    if (!cut_size(&uri) || !report_uri_ok(uri))
         return wrong(r, whole, "this is no URI");
-    if (!slice_istarts(uri, SLICE("mailto:"))) {
+    if (!report_uri_is_mail(uri)) {
         *some = true;
         return true;
     }

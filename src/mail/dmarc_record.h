@@ -16,6 +16,3 @@ enum dmarc_text dmarc_record_read(struct slice text, struct dmarc_record *out, s
 // Whether every receiver would read it as it is meant: nothing unknown in a known tag, and p right behind v as RFC 7489
 // 6.4 had it. `e`: "column 11: ...".
 MUST_CHECK bool dmarc_record_check(struct slice text, struct err *e);
-
-// The mailbox of a mailto: URI, percent-decoded, in `arena`; what stands after "?" is left out. False: it is none.
-MUST_CHECK bool dmarc_uri_mailbox(struct slice uri, struct arena *arena, struct slice *out);

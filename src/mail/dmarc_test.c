@@ -3,6 +3,7 @@
 
 #include "mail/dmarc_record.h"
 #include "mail/oracle_zone.h"
+#include "mail/report_uri.h"
 
 #include <stdio.h>
 
@@ -91,13 +92,13 @@ static void test_mailbox(void **state) {
     (void)state;
     ARENA_AUTO struct arena arena = {.max = 65536};
     struct slice m;
-    assert_true(dmarc_uri_mailbox(SLICE("MailTo:a%2bb@c.example?subject=x"), &arena, &m));
+    assert_true(report_uri_mailbox(SLICE("MailTo:a%2bb@c.example?subject=x"), &arena, &m));
     assert_true(slice_eq(m, SLICE("a+b@c.example")));
     static const char *const bad[] = {
         "mailto:",          "mailto:a",    "mailto:postmaster", "mailto:a%@b.example", "mailto:a%0d%0a@b.example",
         "http:a@b.example", "mailto:a%4@b"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(dmarc_uri_mailbox(slice_str(bad[i]), &arena, &m));
+        assert_false(report_uri_mailbox(slice_str(bad[i]), &arena, &m));
 }
 
 // --- verdicts

@@ -1,0 +1,203 @@
+// parse_kinds: one function each.
+#include "cmd/parse_kinds.h"
+
+#include "base/signature.h"
+#include "mail/address.h"
+#include "mail/dkim_key.h"
+#include "mail/dkim_tags.h"
+#include "mail/dkim_verify.h"
+#include "mail/dmarc_record.h"
+#include "mail/mta_sts.h"
+#include "mail/spf_record.h"
+#include "mail/tlsrpt.h"
+
+static void put(struct parse_facts *f, const char *name, struct slice value) {
+    if (f->n < PARSE_FACTS_MAX)
+        f->list[f->n++] = (struct parse_fact){name, value, false};
+}
+
+static void put_str(struct parse_facts *f, const char *name, const char *value) { put(f, name, slice_str(value)); }
+
+static void put_bool(struct parse_facts *f, const char *name, bool value) { put_str(f, name, value ? "yes" : "no"); }
+
+static void put_list(struct parse_facts *f, const char *name, struct slice value) {
+    if (f->n < PARSE_FACTS_MAX)
+        f->list[f->n++] = (struct parse_fact){name, value, true};
+}
+
+// "column N: " in front of what is wrong.
+static bool at_column(struct err *e, size_t column) { return err_while(e, "column %zu", column); }
+
+// --- address
+
+// The domain, or else the local part, is what is wrong.
+static size_t address_column(struct slice text, struct arena *arena) {
+    size_t at = slice_rfind(text, '@');
+    struct address a;
+    struct slice probe = arena_printf(arena, "x%.*s", SLICE_ARG(slice_from(text, at)));
+    if (at == text.n)
+        return text.n + 1;
+    return address_parse(probe, ADDRESS_SENDER, arena, &a, NULL) ? 1 : at + 2;
+}
+
+static bool parse_address(struct slice text, struct parse_facts *out, struct err *e) {
+    struct address a;
+    if (!address_parse(text, ADDRESS_SENDER, out->arena, &a, e))
+        return at_column(e, address_column(text, out->arena));
+    if (a.domain.n == 0)
+        return err_set(e, ERR_PERMANENT, "column %zu: a domain is missing", text.n + 1);
+    put(out, "local", a.local);
+    put(out, "domain", a.domain);
+    if (address_normalize(&a, out->arena, NULL))
+        put(out, "normal_domain", a.domain);
+    put_bool(out, "quoted", a.quoted);
+    put_bool(out, "literal", a.literal);
+    put_bool(out, "utf8", a.utf8);
+    return true;
+}
+
+// --- spf
+
+static bool parse_spf(struct slice text, struct parse_facts *out, struct err *e) {
+    struct spf_record r;
+    struct spf_term t;
+    if (!spf_record_check(text, e) || !spf_record_parse(text, &r, e))
+        return false;
+    while (spf_record_next(&r.terms, &t))
+        put_list(out, "terms", t.text);
+    if (r.redirect.n)
+        put(out, "redirect", r.redirect);
+    if (r.exp.n)
+        put(out, "exp", r.exp);
+    return true;
+}
+
+// --- dkim
+
+// The place of a tag that the error names as "(p=)" or "the tag p"; the start where there is none.
+static size_t tag_column(struct slice text, const struct err *e) {
+    struct slice words = slice_str(e->text), name, rest = text, part;
+    size_t in = slice_search(words, SLICE("=)")), the = slice_search(words, SLICE("the tag "));
+    size_t column = 1;
+    if (in < words.n)
+        name = slice_from(slice_upto(words, in), slice_rfind(slice_upto(words, in), '(') + 1);
+    else
+        slice_cut(slice_from(words, the + 8), ' ', &name, &part);
+    while (name.n && rest.n) {
+        slice_cut(rest, ';', &part, &rest);
+        struct slice tag = slice_trim(slice_upto(part, slice_find(part, '=')));
+        if (slice_eq(tag, name))
+            column = (size_t)(tag.p - text.p) + 1;
+    }
+    return column;
+}
+
+static bool check_key(const struct dkim_key *key, struct signature_key *read, struct err *e) {
+    return key->key.n == 0 || signature_key_read(key->ed25519, key->key, read, e) ||
+           err_while(e, "its key (p=) is none");
+}
+
+static bool parse_dkim_key(struct slice text, struct parse_facts *out, struct err *e) {
+    struct dkim_key key;
+    struct signature_key read = {0};
+    if (!dkim_key_parse(text, out->arena, &key, e) || !check_key(&key, &read, e))
+        return at_column(e, tag_column(text, e));
+    put_str(out, "kind", key.ed25519 ? "ed25519" : "rsa");
+    put(out, "bits", arena_printf(out->arena, "%u", read.bits));
+    put_bool(out, "revoked", key.key.n == 0);
+    put_bool(out, "sha256", key.sha256);
+    put_bool(out, "email", key.email);
+    put_bool(out, "testing", key.testing);
+    put_bool(out, "same_domain", key.same_domain);
+    return true;
+}
+
+// With the field's name in front, or without.
+static bool parse_dkim_signature(struct slice text, struct parse_facts *out, struct err *e) {
+    struct slice name, value;
+    struct dkim_tags tags;
+    size_t before = 0;
+    if (slice_cut(text, ':', &name, &value) && slice_ieq(slice_trim(name), SLICE("DKIM-Signature"))) {
+        before = text.n - value.n;
+        text = value;
+    }
+    if (!dkim_signature_check(text, e))
+        return at_column(e, before + tag_column(text, e));
+    if (dkim_tags_parse(text, &tags, e))
+        for (size_t i = 0; i < tags.n; i++)
+            put_list(
+                out, "tags",
+                arena_printf(out->arena, "%.*s=%.*s", SLICE_ARG(tags.list[i].name), SLICE_ARG(tags.list[i].value)));
+    return true;
+}
+
+// --- dmarc
+
+static bool parse_dmarc(struct slice text, struct parse_facts *out, struct err *e) {
+    static const char *const psd[] = {"u", "y", "n"};
+    struct dmarc_record r;
+    if (!dmarc_record_check(text, e) || !dmarc_record_parse(text, &r, e))
+        return false;
+    put_str(out, "p", dmarc_policy_name(r.policy));
+    put_str(out, "sp", dmarc_policy_name(r.subdomain));
+    put_str(out, "np", dmarc_policy_name(r.missing));
+    put_str(out, "adkim", r.strict_dkim ? "s" : "r");
+    put_str(out, "aspf", r.strict_spf ? "s" : "r");
+    put_str(out, "t", r.testing ? "y" : "n");
+    put_str(out, "psd", psd[r.psd]);
+    for (size_t i = 0; i < r.rua_n; i++)
+        put_list(out, "rua", r.rua[i]);
+    for (size_t i = 0; i < r.ruf_n; i++)
+        put_list(out, "ruf", r.ruf[i]);
+    return true;
+}
+
+// --- mta-sts, tlsrpt
+
+static bool parse_mta_sts_policy(struct slice text, struct parse_facts *out, struct err *e) {
+    struct mta_sts_policy p;
+    if (!mta_sts_policy_parse(text, &p, e))
+        return false;
+    put_str(out, "mode", mta_sts_mode_name(p.mode));
+    put(out, "max_age", arena_printf(out->arena, "%u", p.max_age));
+    for (size_t i = 0; i < p.mx_n; i++)
+        put_list(out, "mx", p.mx[i]);
+    return true;
+}
+
+// A policy has "version:" at the start of a line, a record begins with "v=".
+static bool is_policy(struct slice text) {
+    struct slice line;
+    while (text.n) {
+        slice_cut(text, '\n', &line, &text);
+        if (slice_starts(line, SLICE("version:")))
+            return true;
+    }
+    return false;
+}
+
+static bool parse_mta_sts(struct slice text, struct parse_facts *out, struct err *e) {
+    struct mta_sts_record r;
+    if (is_policy(text))
+        return parse_mta_sts_policy(text, out, e);
+    if (!mta_sts_record_parse(text, &r, e))
+        return false;
+    put(out, "id", r.id);
+    return true;
+}
+
+static bool parse_tlsrpt(struct slice text, struct parse_facts *out, struct err *e) {
+    struct tlsrpt_record r;
+    if (!tlsrpt_record_parse(text, &r, e))
+        return false;
+    for (size_t i = 0; i < r.rua_n; i++)
+        put_list(out, "rua", r.rua[i]);
+    return true;
+}
+
+const struct parse_kind parse_kinds[] = {
+    {"address", parse_address},   {"spf", parse_spf},
+    {"dkim-key", parse_dkim_key}, {"dkim-signature", parse_dkim_signature},
+    {"dmarc", parse_dmarc},       {"mta-sts", parse_mta_sts},
+    {"tlsrpt", parse_tlsrpt},     {NULL, NULL},
+};
