@@ -59,23 +59,26 @@ static void answer(void *arg) {
     while (link_receive(s->connect, MONO_NEVER, &e))
         while (link_next(s->connect, &frame)) {
             int ends[2];
+            struct transport *t;
             if (slice_eq(frame.payload, SLICE("none"))) {
                 link_send1(s->connect, LINK_FILTER_REPLY, frame.id, frame.payload);
                 continue;
             }
             if (slice_eq(frame.payload, SLICE("late")))
                 fiber_sleep(30);
-            assert_int_equal(pipe(ends), 0);
+            assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
             assert_int_equal(write(ends[1], frame.payload.p, frame.payload.n), frame.payload.n);
             close(ends[1]);
-            assert_true(link_send_fd(s->connect, LINK_FILTER_REPLY, frame.id, frame.payload, ends[0]));
+            t = transport_of_fd(s->loop, ends[0]);
+            assert_true(link_send_transport(s->connect, LINK_FILTER_REPLY, frame.id, frame.payload, t));
         }
 }
 
-static FIBER_FN bool ask(struct scene *s, const char *text, int64_t ms, int *fd) {
+static FIBER_FN bool ask(struct scene *s, const char *text, int64_t ms, struct transport **t) {
     struct buf reply BUF_AUTO = {.max = 1024};
     enum link_type type;
-    if (!link_call_fd(s->session, LINK_FILTER, slice_str(text), loop_in_ms(s->loop, ms), &type, &reply, fd, &s->error))
+    if (!link_call_transport(s->session, LINK_FILTER, slice_str(text), loop_in_ms(s->loop, ms), &type, &reply, t,
+                             &s->error))
         return false;
     assert_true(slice_eq(buf_slice(&reply), slice_str(text)));
     return true;
@@ -83,12 +86,15 @@ static FIBER_FN bool ask(struct scene *s, const char *text, int64_t ms, int *fd)
 
 static FIBER_FN void ask_and_read(struct scene *s, const char *text) {
     char got[16];
-    int fd;
-    assert_true(ask(s, text, 2000, &fd));
-    ssize_t n = read(fd, got, sizeof got);
+    size_t n;
+    struct transport *t;
+    struct err e;
+    assert_true(ask(s, text, 2000, &t));
+    while (t->ops->read(t, got, sizeof got, &n, &e) == TRANSPORT_AGAIN)
+        assert_true(t->ops->wait_read(t, loop_in_ms(s->loop, 2000), &e));
     assert_int_equal(n, strlen(text));
     assert_memory_equal(got, text, n);
-    close(fd);
+    t->ops->close(t);
 }
 
 static void ask_one(void *arg) {
@@ -100,10 +106,10 @@ static void ask_one(void *arg) {
     text[2] = '\0';
     ask_and_read(s, text);
     if (--s->calls == 0) {
-        int fd;
-        assert_true(ask(s, "none", 2000, &fd));
-        assert_int_equal(fd, -1);
-        assert_false(ask(s, "late", 5, &fd)); // its descriptor is closed when it comes
+        struct transport *t;
+        assert_true(ask(s, "none", 2000, &t));
+        assert_null(t);
+        assert_false(ask(s, "late", 5, &t)); // its descriptor is closed when it comes
         fiber_sleep(60);
         link_break(s->session, "done");
         link_break(s->connect, "done");

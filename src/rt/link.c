@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -239,9 +240,7 @@ bool link_send1(struct link *l, enum link_type type, uint64_t id, struct slice p
     return link_send(l, type, id, &payload, 1);
 }
 
-bool link_send_fd(struct link *l, enum link_type type, uint64_t id, struct slice payload, int fd) {
-    if (!l->transport->ops->write_fd)
-        return false;
+static bool send_with_fd(struct link *l, enum link_type type, uint64_t id, struct slice payload, int fd) {
     uint64_t at = l->sent + (l->out.n - l->out_sent);
     if (!link_send1(l, type, id, payload))
         return false;
@@ -250,6 +249,18 @@ bool link_send_fd(struct link *l, enum link_type type, uint64_t id, struct slice
     list_append(&l->fds, &f->entry);
     link_frame_header_with_fd(l->out.p + l->out.n - LINK_HEADER - payload.n, type, id, payload.n);
     return true;
+}
+
+bool link_send_transport(struct link *l, enum link_type type, uint64_t id, struct slice payload, struct transport *t) {
+    if (!l->transport->ops->write_fd || !t->ops->write_fd) {
+        t->ops->close(t);
+        return false;
+    }
+    int fd = transport_release_fd(l->loop, t);
+    if (send_with_fd(l, type, id, payload, fd))
+        return true;
+    close(fd);
+    return false;
 }
 
 bool link_wait_room(struct link *l, struct mono deadline, struct err *e) {
@@ -326,9 +337,17 @@ bool link_call(struct link *l, enum link_type type, const struct slice *parts, s
     return true;
 }
 
-bool link_call_fd(struct link *l, enum link_type type, struct slice payload, struct mono deadline,
-                  enum link_type *reply_type, struct buf *reply, int *fd, struct err *e) {
-    return call(l, type, &payload, 1, deadline, reply_type, reply, fd, e);
+bool link_call_transport(struct link *l, enum link_type type, struct slice payload, struct mono deadline,
+                         enum link_type *reply_type, struct buf *reply, struct transport **t, struct err *e) {
+    int fd;
+    if (!call(l, type, &payload, 1, deadline, reply_type, reply, &fd, e))
+        return false;
+    *t = fd >= 0 ? transport_of_fd(l->loop, fd) : NULL;
+    if (*t || fd < 0)
+        return true;
+    err_sys(e, errno, "watching a connection");
+    close(fd);
+    return false;
 }
 
 static int take_fd(struct link *l, const struct link_frame *f) {

@@ -52,13 +52,14 @@ enum { LINK_QUESTIONS_MAX = 64 };
 FIBER_FN void link_call_all(struct link *l, enum link_type type, struct link_question *questions, size_t n,
                             struct mono deadline);
 
-// The answer to `id` with a descriptor, which is closed here once it was sent. Only where the transport can do that
-// (transport.h) and for FILTER_REPLY; else false, and it is still the caller's.
-bool link_send_fd(struct link *l, enum link_type type, uint64_t id, struct slice payload, int fd);
+// The answer to `id`, and with it a connection that the peer goes on with: its descriptor comes along. Takes `t`,
+// whatever comes of it. False as link_send, and where a transport can't do that (transport.h).
+bool link_send_transport(struct link *l, enum link_type type, uint64_t id, struct slice payload, struct transport *t);
 
-// As link_call; `*fd` is what came along and the caller's, or -1.
-FIBER_FN MUST_CHECK bool link_call_fd(struct link *l, enum link_type type, struct slice payload, struct mono deadline,
-                                      enum link_type *reply_type, struct buf *reply, int *fd, struct err *e);
+// As link_call; `*t` is the connection that came along and the caller's, or NULL.
+FIBER_FN MUST_CHECK bool link_call_transport(struct link *l, enum link_type type, struct slice payload,
+                                             struct mono deadline, enum link_type *reply_type, struct buf *reply,
+                                             struct transport **t, struct err *e);
 
 // Whether the frame answered one of our calls; then it has been taken. Stale answers (the caller gave up) count.
 bool link_take_reply(struct link *l, const struct link_frame *f);

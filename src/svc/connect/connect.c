@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct connect_service {
     struct world *world;
@@ -59,9 +58,8 @@ static void answer(struct attempt *a) {
         refuse(a->from, a->id, e.text);
         return;
     }
-    int fd = transport_release_fd(s->world->loop, t);
-    if (!link_send_fd(a->from->link, LINK_FILTER_REPLY, a->id, SLICE_EMPTY, fd))
-        close(fd);
+    if (!link_send_transport(a->from->link, LINK_FILTER_REPLY, a->id, SLICE_EMPTY, t))
+        refuse(a->from, a->id, "the connection can't be passed on");
 }
 
 static void attempt_free(struct attempt *a) {

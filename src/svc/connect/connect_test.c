@@ -84,13 +84,13 @@ static FIBER_FN int ask(struct house *h, const char *name, struct buf *why) {
     struct mono deadline = loop_in_ms(h->loop, 3000);
     enum link_type type;
     struct err e;
-    int fd;
+    struct transport *t;
     struct peer_link *l = peer_wait(&h->connect, deadline, &e);
     assert_non_null(l);
-    assert_true(link_call_fd(l->link, LINK_FILTER, slice_str(name), deadline, &type, why, &fd, &e));
+    assert_true(link_call_transport(l->link, LINK_FILTER, slice_str(name), deadline, &type, why, &t, &e));
     assert_int_equal(type, LINK_FILTER_REPLY);
     peer_drop(l);
-    return fd;
+    return t ? transport_release_fd(h->loop, t) : -1;
 }
 
 // What is written on the one end comes out of the other: the process is no part of it.
