@@ -42,6 +42,27 @@ workers smtpd 1 relay 2
 limit { sessions 10000; sessions-per-client 100; messages-per-session 1000; recipients 1000; message-size 50M; errors 10; hops 50 }
 timeout { command 5m; data-block 3m; connect 30s; greeting 5m; mail 5m; rcpt 5m; data-init 2m; data-send 3m; data-end 10m }
 queue { retry 5m .. 4h; expire 5d; concurrency 5 .. 50; attempts 500; segment 64M; reserve 64M }
+table friends inline { ann@example.net .example.edu 192.0.2.0/24 2001:db8::/32 }
+table nets cidr DIR/nets
+dnsbl zen.example.org weight 5 codes 127.0.0.2 .. 127.0.0.11, 127.0.1.4
+dnswl white.example.org of helo
+rate messages by client 100 per hour burst 200 except local
+rate recipients by sender-domain 1000 per day
+checks { loopback on; greet-wait 0s; dns-time 3s }
+shutout { points 20; window 1h; time 1m .. 2d; tarpit 0s .. 1s }
+greylist { wait 1m; window 2d; keep 90d }
+dmarc reports from dmarc@example.org { organisation "Example, Inc."; every 6h }
+arc trust lists.example.org
+filter spam milter 127.0.0.1:11332 { for mx submission; connect 1s; content 1m; failure accept }
+filter quotas delegation unix:DIR/quotas
+history { size 1M; days 7d }
+policy connect { built-in; reject when client.ip in nets "not {client.ip}" }
+policy recipient {
+    ask quotas unless client.known or sender in friends
+    tarpit 5s when (spf in softfail, fail and not tls) or recipients > 50
+    built-in
+}
+policy content { header "X-Size: {size}" when header Subject matches "^(spam|ham)"; quarantine when size >= 10M }
 '''
 TOKENS = ['{', '}', ';', '"', '\\', '#', '..', '+', '*', '-1', '0', '999999999999999999999', '1G', '5m', '', '\0', '\xff', 'é', '127.0.0.1:1',
           '[::1]:0', '::/0', 'yes-i-want-an-open-relay', 'domain', 'route', 'relay', 'from', 'version', '\r', '\t', 'x' * 5000, '%s%n', '{domain}',
@@ -50,7 +71,7 @@ TOKENS = ['{', '}', ';', '"', '\\', '#', '..', '+', '*', '-1', '0', '99999999999
 
 @pytest.fixture
 def base(tmp_path):
-    for name, text in (('users', 'alice\nbob\n'), ('aliases', 'postmaster: alice\n')):
+    for name, text in (('users', 'alice\nbob\n'), ('aliases', 'postmaster: alice\n'), ('nets', '192.0.2.0/24\n')):
         (tmp_path / name).write_text(text)
     return tmp_path
 
