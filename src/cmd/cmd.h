@@ -11,6 +11,7 @@ int cmd_queue(const struct args *a);   // words[0]: list, show, retry, delete
 int cmd_user(const struct args *a);    // words[0]: add, passwd, delete, list, test
 int cmd_lockout(const struct args *a); // words[0]: list, clear
 int cmd_guard(const struct args *a);   // words[0]: list, release, block
+int cmd_sender(const struct args *a);  // words[0]: list, clear, block, allow
 int cmd_dkim(const struct args *a);    // words[0]: new, dns, check, rotate, list
 int cmd_verify(const struct args *a);  // words[0]: spf, dkim, arc, dmarc, all
 int cmd_parse(const struct args *a);   // words: what, text

@@ -78,6 +78,19 @@ static const struct command {
      "\n"
      "  posthouse guard list\n"
      "  posthouse guard release ann@example.org\n"},
+    {"sender", cmd_sender, "what is remembered of those who send to us",
+     "usage: posthouse sender list [WHAT] [-c FILE] [--json]\n"
+     "       posthouse sender clear WHAT | --all [-c FILE] [--json]\n"
+     "       posthouse sender block ADDRESS | NETWORK [-c FILE] [--json]\n"
+     "       posthouse sender allow ADDRESS | NETWORK | DOMAIN [-c FILE] [--json]\n"
+     "\n"
+     "list shows who is shut out, who has points for misbehaving, who is known by good mail, who is greylisted or has\n"
+     "come back, and to whom our users wrote; WHAT is an address, a network, a domain or a mailbox. clear forgets all\n"
+     "of that about WHAT, and what was said of it; --all forgets points, shut-outs and who is greylisted. block shuts\n"
+     "out, allow spares shut-outs and greylisting, until it is cleared; of two networks the narrower one counts.\n"
+     "\n"
+     "  posthouse sender list 192.0.2.1\n"
+     "  posthouse sender allow 192.0.2.0/24\n"},
     {"dkim", cmd_dkim, "make, publish, check and rotate keys that sign mail",
      "usage: posthouse dkim new DOMAIN [--rsa BITS] [--ed25519] [--selector S] [-c FILE] [--json]\n"
      "       posthouse dkim dns DOMAIN [-c FILE] [--json]\n"
@@ -176,7 +189,7 @@ int cmd_too_many(const struct args *a, const char *what, const char *word) {
 
 static bool takes_words(const struct command *c) {
     return c->run == cmd_queue || c->run == cmd_user || c->run == cmd_lockout || c->run == cmd_guard ||
-           c->run == cmd_dkim || c->run == cmd_verify || c->run == cmd_parse;
+           c->run == cmd_sender || c->run == cmd_dkim || c->run == cmd_verify || c->run == cmd_parse;
 }
 
 static int dispatch(struct args *a) {

@@ -7,8 +7,9 @@
 #include <stdio.h>
 
 static const char *const words[CONTROL_WHAT_COUNT] = {
-    "status",        "metrics",    "queue-list",    "queue-show",  "queue-retry", "queue-delete", "lockout-list",
-    "lockout-clear", "guard-list", "guard-release", "guard-block", "user-uses",   "stop",         "reload"};
+    "status",       "metrics",       "queue-list",   "queue-show",    "queue-retry", "queue-delete",
+    "lockout-list", "lockout-clear", "guard-list",   "guard-release", "guard-block", "user-uses",
+    "sender-list",  "sender-clear",  "sender-block", "sender-allow",  "stop",        "reload"};
 
 void control_ask_init(uint64_t seed) { json_object_seed((size_t)seed | 1); }
 
@@ -42,15 +43,29 @@ static bool parse_which(const json_t *request, struct control_ask *out, struct e
     return !id || parse_id(id, out, e);
 }
 
-// "what" of a lock-out, "user" of everything else.
+static bool is_enough(enum control_what what, bool named, bool all, struct err *e) {
+    switch (what) {
+    case CONTROL_LOCKOUT_CLEAR:
+        return named + all == 1 || err_set(e, ERR_PERMANENT, "name one account, address or network, or all");
+    case CONTROL_SENDER_CLEAR:
+        return named + all == 1 || err_set(e, ERR_PERMANENT, "name one address, network, domain or mailbox, or all");
+    case CONTROL_GUARD_RELEASE:
+    case CONTROL_GUARD_BLOCK:
+        return named || err_set(e, ERR_PERMANENT, "name one user");
+    case CONTROL_SENDER_BLOCK:
+    case CONTROL_SENDER_ALLOW:
+        return named || err_set(e, ERR_PERMANENT, "name one address or network");
+    default:
+        return true;
+    }
+}
+
+// "user" of the guard and of uses, "what" of everything else.
 static bool parse_about(const json_t *request, struct control_ask *out, struct err *e) {
-    bool lockout = out->what == CONTROL_LOCKOUT_LIST || out->what == CONTROL_LOCKOUT_CLEAR;
-    const char *about = json_string_value(json_object_get(request, lockout ? "what" : "user"));
-    bool all = json_is_true(json_object_get(request, "all"));
-    if (out->what == CONTROL_LOCKOUT_CLEAR && (about && *about) + all != 1)
-        return err_set(e, ERR_PERMANENT, "name one account, address or network, or all");
-    if ((out->what == CONTROL_GUARD_RELEASE || out->what == CONTROL_GUARD_BLOCK) && !(about && *about))
-        return err_set(e, ERR_PERMANENT, "name one user");
+    bool user = out->what >= CONTROL_GUARD_LIST && out->what <= CONTROL_USER_USES;
+    const char *about = json_string_value(json_object_get(request, user ? "user" : "what"));
+    if (!is_enough(out->what, about && *about, json_is_true(json_object_get(request, "all")), e))
+        return false;
     if (about && strlen(about) >= sizeof out->about)
         return err_set(e, ERR_PERMANENT, "a name of more than %zu bytes", sizeof out->about - 1);
     if (about)
@@ -63,7 +78,7 @@ static bool needs_which(enum control_what what) {
     return what == CONTROL_QUEUE_SHOW || what == CONTROL_QUEUE_RETRY || what == CONTROL_QUEUE_DELETE;
 }
 
-static bool asks_policy(enum control_what what) { return what >= CONTROL_LOCKOUT_LIST && what <= CONTROL_USER_USES; }
+static bool asks_policy(enum control_what what) { return what >= CONTROL_LOCKOUT_LIST && what <= CONTROL_SENDER_ALLOW; }
 
 // Requests are flat. Deep ones would cost the parser stack that a fiber doesn't have.
 static bool is_flat(struct slice line) {

@@ -92,5 +92,8 @@ void control_queue_entry(const struct message_queue_entry *m, struct slice heade
 struct control_ask;
 FIBER_FN void control_policy(struct control *c, const struct control_ask *ask, struct stream *to);
 
+// control_sender.c
+FIBER_FN void control_sender(struct control *c, const struct control_ask *ask, struct stream *to);
+
 // control_http.c: one connection.
 FIBER_FN void control_http(struct control *c, struct stream *s);

@@ -17,7 +17,7 @@ static bool ask_policy(struct control *c, enum link_type type, struct slice what
     enum link_type got;
     struct err e = {0};
     if (!policy) {
-        control_request_failed(to, EX_UNAVAILABLE, "nobody logs in here: there is no `listen submission`");
+        control_request_failed(to, EX_TEMPFAIL, "policy does not answer: it is not there");
         return false;
     }
     message_policy_query_pack(&b, &(struct message_policy_query){.what = what, .limit = ENTRIES_MAX});

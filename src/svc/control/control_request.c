@@ -126,6 +126,12 @@ void control_request(struct control *c, struct slice line, struct stream *to) {
     case CONTROL_USER_USES:
         control_policy(c, &ask, to);
         break;
+    case CONTROL_SENDER_LIST:
+    case CONTROL_SENDER_CLEAR:
+    case CONTROL_SENDER_BLOCK:
+    case CONTROL_SENDER_ALLOW:
+        control_sender(c, &ask, to);
+        break;
     case CONTROL_STOP:
         tell_master(c, LINK_MASTER_STOP, EX_TEMPFAIL, to);
         break;

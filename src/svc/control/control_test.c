@@ -2,6 +2,7 @@
 #include "svc/control/control.h"
 
 #include "core/message_policy.h"
+#include "core/message_sender.h"
 #include "core/message.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
@@ -92,6 +93,26 @@ static void play_queue(struct house *h, struct link *link, const struct link_fra
     link_send1(link, LINK_QUEUE_REPLY, f->id, buf_slice(&b));
 }
 
+static void play_senders(struct link *link, const struct link_frame *f, struct slice what) {
+    BUF_AUTO struct buf b = {.max = 65536};
+    struct message_sender_entry entries[] = {{.kind = MESSAGE_SENDER_ADDRESS,
+                                              .state = MESSAGE_SENDER_SHUT_OUT,
+                                              .what = SLICE("192.0.2.1"),
+                                              .points = 30,
+                                              .until = {1700000000999},
+                                              .why = SLICE("errors: 30")},
+                                             {.kind = MESSAGE_SENDER_NETWORK,
+                                              .state = MESSAGE_SENDER_WAITING,
+                                              .what = SLICE("192.0.2.0/24"),
+                                              .sender = SLICE("example.net"),
+                                              .recipient = what,
+                                              .since = {1700000000000}}};
+    struct message_sender_reply r = {.ok = !slice_eq(what, SLICE("nobody")), .count = 2, .entries = entries};
+    r.entries_n = f->type == LINK_SENDER_LIST ? 2 : 0;
+    message_sender_reply_pack(&b, &r);
+    link_send1(link, LINK_SENDER_REPLY, f->id, buf_slice(&b));
+}
+
 static void play_policy(struct link *link, const struct link_frame *f) {
     BUF_AUTO struct buf b = {.max = 65536};
     struct message_policy_query q;
@@ -101,6 +122,10 @@ static void play_policy(struct link *link, const struct link_frame *f) {
         return;
     }
     assert_true(message_policy_query_unpack(f->payload, &q));
+    if (f->type >= LINK_SENDER_LIST && f->type <= LINK_SENDER_ALLOW) {
+        play_senders(link, f, q.what);
+        return;
+    }
     struct message_policy_entry e = {.kind = MESSAGE_POLICY_ADDRESS, .state = MESSAGE_POLICY_LOCKED, .what = q.what};
     e.failures = 10;
     e.until.ms = 1700000000999;
@@ -267,6 +292,14 @@ static void the_socket_answers(void **state) {
         {"{\"do\":\"guard-block\",\"user\":\"ann\"}\n", {"{\"ok\":true,\"count\":1,\"messages\":0}\n"}},
         {"{\"do\":\"guard-block\",\"user\":\"ann\",\"delete\":true}\n", {"\"count\":1,\"messages\":2}\n"}},
         {"{\"do\":\"user-uses\"}\n", {"{\"user\":\"ann\",\"secret\":\"phone\",\"last_use\":1700000000}\n"}},
+        {"{\"do\":\"sender-list\",\"what\":\"Ann@Example.org\"}\n",
+         {"{\"kind\":\"address\",\"what\":\"192.0.2.1\",\"state\":\"shut-out\",\"points\":30,\"good\":0,"
+          "\"until\":1700000000,\"reason\":\"errors: 30\"}\n",
+          "{\"kind\":\"network\",\"what\":\"192.0.2.0/24\",\"state\":\"waiting\",\"sender\":\"example.net\","
+          "\"recipient\":\"ann@example.org\",\"since\":1700000000}\n{\"ok\":true,\"count\":2}\n"}},
+        {"{\"do\":\"sender-clear\",\"all\":true}\n", {"{\"ok\":true,\"count\":2}\n"}},
+        {"{\"do\":\"sender-allow\",\"what\":\"nobody\"}\n",
+         {"{\"ok\":false,\"error\":\"\\\"nobody\\\" is no address and no network and no domain", "\"exit\":65}\n"}},
         {"{\"do\":\"dance\"}\n{\"do\":\"stop\"}\n", {"\"exit\":64}\n{\"ok\":true"}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -41,8 +41,6 @@ uint32_t topology_instances(const struct config *c, enum role role) {
         return submission && config_has_auth(c, CONFIG_AUTH_PAM);
     case ROLE_FETCH:
         return submission && config_has_auth(c, CONFIG_AUTH_INTROSPECT);
-    case ROLE_POLICY:
-        return submission;
     case ROLE_KEYS:
         return c->certificates_n || c->dkims_n || submission ? c->keys_workers : 0;
     case ROLE_CONNECT:

@@ -40,6 +40,7 @@ static void workers_come_from_the_configuration(void **state) {
     assert_int_equal(topology_instances(&c, ROLE_SMTPD), 3);
     assert_int_equal(topology_instances(&c, ROLE_RELAY), 2);
     assert_int_equal(topology_instances(&c, ROLE_QUEUE), 1);
+    assert_int_equal(topology_instances(&c, ROLE_POLICY), 1); // strangers are remembered, with users or without
     assert_int_equal(topology_instances(&c, ROLE_MASTER), 0);
 }
 
