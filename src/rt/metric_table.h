@@ -18,6 +18,7 @@
     X(l, DISK, "disk")                   /* no room, or a failed sync */                                               \
     X(l, SENDER, "sender")               /* a user who may not send as that address, or not any more */                \
     X(l, QUOTA, "quota")                 /* a user's messages or recipients are used up */                             \
+    X(l, POLICY, "policy")               /* a rule, a rate or a filter said so */                                      \
     X(l, TEMPORARY, "temporary")         /* one of our own processes did not answer */                                 \
     X(l, OTHER, "other")
 #define METRIC_LABEL_STATE(X, l)                                                                                     \
@@ -55,6 +56,7 @@
 #define METRIC_LABEL_ANSWER(X, l) X(l, FOUND, "found") X(l, NONE, "none") X(l, FAILED, "failed")
 #define METRIC_LABEL_DNSSEC(X, l) X(l, INSECURE, "insecure") X(l, SECURE, "secure") X(l, BOGUS, "bogus")
 #define METRIC_LABEL_SEGMENT(X, l) X(l, LIVE, "live") X(l, SPARE, "spare")
+#define METRIC_LABEL_HISTORY(X, l) X(l, KEPT, "kept") X(l, LOST, "lost")
 
 //    list        key
 #define METRIC_LABELS(X)                                                                                             \
@@ -75,6 +77,7 @@
     X(VOLUME, "what")                                                                                                 \
     X(ANSWER, "answer")                                                                                                \
     X(DNSSEC, "dnssec")                                                                                                \
+    X(HISTORY, "result")                                                                                               \
     X(SEGMENT, "kind")
 
 // Type: COUNTER, GAUGE, HISTOGRAM (of nanoseconds). Unit of the stored value: ONE, or NS printed as seconds. Merge: SUM
@@ -93,6 +96,7 @@
     X(RECIPIENTS_ACCEPTED, "recipients_accepted_total",      COUNTER,   ONE, SUM,  NONE,       "Recipients of accepted messages") \
     X(SESSIONS_REFUSED,    "sessions_refused_total",         COUNTER,   ONE, SUM,  REASON,     "Sessions refused or ended by us") \
     X(MESSAGES_REFUSED,    "messages_refused_total",         COUNTER,   ONE, SUM,  REASON,     "Messages refused after MAIL, DATA or BDAT") \
+    X(MESSAGES_DISCARDED,  "messages_discarded_total",       COUNTER,   ONE, SUM,  NONE,       "Messages taken and dropped, as a rule or a filter says") \
     X(RECIPIENTS_REFUSED,  "recipients_refused_total",       COUNTER,   ONE, SUM,  REASON,     "Recipients refused") \
     X(DELIVERED,           "recipients_delivered_total",     COUNTER,   ONE, SUM,  TRANSPORT,  "Recipients delivered") \
     X(DEFERRED,            "recipients_deferred_total",      COUNTER,   ONE, SUM,  TRANSPORT,  "Attempts that ended with a deferral, per recipient") \
@@ -133,6 +137,9 @@
     X(VOLUME_HOUR,         "volume_hour",                    GAUGE,     ONE, SUM,  VOLUME,     "This hour: messages in, recipients written to, unknown ones") \
     X(VOLUME_BASELINE,     "volume_hour_baseline",           GAUGE,     ONE, SUM,  VOLUME,     "The busiest hour of the past, which fades") \
     X(VOLUME_UNUSUAL,      "volume_unusual",                 GAUGE,     ONE, SUM,  VOLUME,     "1 while the hour is far beyond the baseline") \
+    X(HISTORY_RECORDS,     "history_records_total",          COUNTER,   ONE, SUM,  HISTORY,    "Decisions that history was told of") \
+    X(HISTORY_UNSENT,      "history_unsent_total",           COUNTER,   ONE, SUM,  NONE,       "Outcomes of deliveries that history could not be told of") \
+    X(HISTORY_BYTES,       "history_bytes",                  GAUGE,     ONE, SUM,  NONE,       "History on disk") \
     X(ACCEPT_SECONDS,      "accept_seconds",                 HISTOGRAM, NS,  SUM,  NONE,       "From the end of content to 250") \
     X(SYNC_SECONDS,        "queue_log_sync_seconds",         HISTOGRAM, NS,  SUM,  NONE,       "One sync of the queue log") \
     X(ATTEMPT_SECONDS,     "attempt_seconds",                HISTOGRAM, NS,  SUM,  TRANSPORT,  "One attempt of delivery") \

@@ -66,6 +66,10 @@ static void keep(struct fake_backend *b, const struct message_submit *m, struct 
     for (size_t i = 0; i < env->recipients_n; i++)
         k->recipients[i] = arena_dup(&b->arena, env->recipients[i].address);
     k->recipients_n = env->recipients_n;
+    k->tags = arena_alloc(&b->arena, (env->tags_n + 1) * sizeof *k->tags);
+    for (size_t i = 0; i < env->tags_n; i++)
+        k->tags[i] = arena_dup(&b->arena, env->tags[i]);
+    k->tags_n = env->tags_n;
     buf_done(&content);
 }
 
@@ -171,7 +175,53 @@ static FIBER_FN bool owns(struct smtpd_backend *backend, struct slice user, stru
     return true;
 }
 
+// --- strangers
+
+static FIBER_FN void ask(struct smtpd_backend *b, const struct oracle_question *questions, size_t n,
+                         struct mono deadline, struct arena *arena, struct oracle_answer *answers) {
+    fake_gate_ask(&of(b)->gate, questions, n, deadline, arena, answers);
+}
+
+static FIBER_FN bool ask_client(struct smtpd_backend *b, const struct message_client *m, struct arena *arena,
+                                struct message_client_reply *out) {
+    return fake_gate_client(&of(b)->gate, out);
+}
+
+static FIBER_FN bool tally(struct smtpd_backend *b, const struct message_tally *m, struct arena *arena,
+                           struct message_tally_reply *out) {
+    return fake_gate_tally(&of(b)->gate, m, out);
+}
+
+static FIBER_FN bool greylist(struct smtpd_backend *b, const struct message_greylist *m,
+                              struct message_greylist_reply *out) {
+    return fake_gate_greylist(&of(b)->gate, m, out);
+}
+
+static FIBER_FN bool match(struct smtpd_backend *b, struct slice table, struct slice value, bool *out) {
+    return fake_gate_match(&of(b)->gate, value, out);
+}
+
+static void seen(struct smtpd_backend *b, const struct message_seen *m) { fake_gate_seen(&of(b)->gate, m); }
+static void record(struct smtpd_backend *b, const struct record *r) { fake_gate_record(&of(b)->gate, r); }
+static void dmarc_seen(struct smtpd_backend *b, const struct message_dmarc_seen *m) {}
+
+static FIBER_FN bool filter_open(struct smtpd_backend *backend, size_t index, struct transport **out, struct err *e) {
+    struct fake_backend *b = of(backend);
+    if (b->filter_open)
+        return b->filter_open(b->filter_arg, index, out, e);
+    return err_set(e, ERR_TEMPORARY, "no filter is there");
+}
+
 static const struct smtpd_backend_ops ops = {
+    .filter_open = filter_open,
+    .ask = ask,
+    .client = ask_client,
+    .tally = tally,
+    .greylist = greylist,
+    .match = match,
+    .seen = seen,
+    .record = record,
+    .dmarc_seen = dmarc_seen,
     .expand = expand,
     .submit = submit,
     .open = open_slot,
@@ -190,6 +240,7 @@ static const struct smtpd_backend_ops ops = {
 void fake_backend_init(struct fake_backend *b, const struct config *config) {
     struct recipient_warnings warnings = {0};
     *b = (struct fake_backend){.backend = {&ops}, .config = config, .arena = {.max = 1 << 28}, .pieces_left = -1};
+    fake_gate_init(&b->gate);
     assert(config->tables_n <= FAKE_TABLES);
     for (size_t i = 0; i < config->tables_n; i++)
         b->tables[i] =
@@ -200,5 +251,6 @@ void fake_backend_init(struct fake_backend *b, const struct config *config) {
 void fake_backend_done(struct fake_backend *b) {
     for (size_t i = 0; i < FAKE_TABLES; i++)
         recipient_table_free(b->tables[i]);
+    fake_gate_done(&b->gate);
     arena_done(&b->arena);
 }

@@ -4,10 +4,13 @@
 
 #include "core/recipient.h"
 #include "smtpd_auth_fake.h"
+#include "smtpd_gate_fake.h"
 
 struct fake_message {
     struct slice sender, client, helo, user, content;
     uint32_t flags;
+    struct slice *tags;
+    size_t tags_n;
     struct slice *recipients;
     size_t recipients_n;
 };
@@ -32,12 +35,16 @@ struct fake_backend {
     int pieces_left;             // -1: any number; then 452
     int slots;                   // open now
     struct fake_auth auth;
+    struct fake_gate gate;
     bool policy_away;   // does not answer
     struct slice quota; // why nobody may send any more; empty: everybody may
     bool hold;          // policy wants the message held
     bool owns_away;     // lookup does not answer OWNS
     bool owns_none;     // else bob owns bob@example.org, and a user whose name is an address owns that
     uint64_t used;      // messages that policy counted
+    // A scripted filter; NULL: none answers.
+    FIBER_FN bool (*filter_open)(void *arg, size_t index, struct transport **out, struct err *e);
+    void *filter_arg;
 };
 
 void fake_backend_init(struct fake_backend *b, const struct config *config);

@@ -22,6 +22,19 @@
 //     > owner away | owner nobody | owner works
 //     > signs example.org                 before the first C: or S:; messages from there are signed
 //     > signer away | signer unheard | signer works
+//     > gate                              before the first C: or S:; strangers meet the built-in policy; they are only
+//                                         accepted else, and the field of results isn't looked at
+//     > zone example.net. TXT "v=spf1 -all"      a line of DNS (mail/oracle_zone.h); there is nothing else
+//     > dns slow 5000 | dns works
+//     > client-is known | shut out TEXT | too many TEXT | tarpitted 5000 | unknown
+//     > greylist passes | greylist waits
+//     > rate messages TEXT                there are too many: connections messages recipients unknown errors
+//     > memory away | memory works
+//     > table a@example.net b.example     what every table has
+//     > tags a b                          of the message looked at
+//     > seen early error                  what policy was told since this was asked last
+//     > recorded content refused 550 ...  the latest record
+//     > asked 3                           questions of DNS, so far
 //     > user bob                          who authenticated for the message looked at; "nobody"
 //     > used 1                            how many messages policy has counted
 //     > lookup away | lookup slow 5000 | lookup loops | lookup works
@@ -71,6 +84,10 @@ static const char base_config[] =
     "domain backup.example { recipients any; deliver relay }\n"
     "relay from 10.0.0.0/8\n";
 
+// Policy is for the scripts that ask for it.
+static const char no_policy[] = "policy connect { accept }\npolicy helo { accept }\npolicy mail { accept }\n"
+                                "policy recipient { accept }\npolicy content { accept }\n";
+
 static const char submission_config[] = "listen submission 203.0.113.1:587\ntls certificate \"/c.pem\" key \"/k.pem\"\n"
                                         "auth file \"/users\"\nxclient from 10.1.1.1\n";
 
@@ -102,7 +119,7 @@ struct scene {
     const char *path;
     struct slice rest, eod;
     unsigned line;
-    bool uncut, proxied, implicit, no_binding;
+    bool uncut, proxied, implicit, no_binding, gate;
     struct slice subject;
     char failure[1000];
 };
@@ -173,6 +190,8 @@ static bool configure(struct scene *s) {
     buf_add_str(&text, base_config);
     if (s->shared.role == ROLE_SUBMISSION)
         buf_add_str(&text, submission_config);
+    if (!s->gate)
+        buf_add_str(&text, no_policy);
     buf_add(&text, buf_slice(&s->settings));
     s->config = config_parse(buf_slice(&text), SLICE("/"), &report);
     if (!s->config)
@@ -343,6 +362,8 @@ static bool expect_kept(struct scene *s, struct slice text) {
         return fail_script(s, "it is for %zu, first %.*s", k->recipients_n, SLICE_ARG(k->recipients[0]));
     size_t n = first_field(k->content);
     s->received = slice_upto(k->content, n);
+    if (!s->gate && slice_starts(slice_from(k->content, n), SLICE("Authentication-Results: mx.example.org;")))
+        n += first_field(slice_from(k->content, n));
     s->content = slice_from(k->content, n);
     return slice_starts(s->received, SLICE("Received: from ")) || fail_script(s, "no Received field");
 }
@@ -356,6 +377,7 @@ static bool expect_flags(struct scene *s, struct slice text) {
                  {"smtputf8", ENVELOPE_SMTPUTF8},
                  {"requiretls", ENVELOPE_REQUIRETLS},
                  {"tlsoptional", ENVELOPE_TLS_OPTIONAL},
+                 {"quarantine", ENVELOPE_QUARANTINE},
                  {"hold", ENVELOPE_HOLD}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (slice_search(text, slice_str(names[i].name)) < text.n)
@@ -452,6 +474,89 @@ static bool expect_user(struct scene *s, struct slice want) {
     return slice_eq(got, want) || fail_script(s, "it is \"%.*s\"", SLICE_ARG(got));
 }
 
+// --- the gate
+
+static bool act_client_is(struct scene *s, struct slice how) {
+    struct fake_gate *g = &s->backend.gate;
+    uint64_t n = 0;
+    g->known = slice_eq(how, SLICE("known"));
+    g->shut_out = slice_starts(how, SLICE("shut out ")) ? slice_from(how, 9) : SLICE_EMPTY;
+    g->crowd = slice_starts(how, SLICE("too many ")) ? slice_from(how, 9) : SLICE_EMPTY;
+    if (slice_starts(how, SLICE("tarpitted ")))
+        num_u64(slice_from(how, 10), 1000000, &n);
+    g->tarpit_ms = (int64_t)n;
+    return true;
+}
+
+static bool act_rate(struct scene *s, struct slice rest) {
+    static const char *const names[CONFIG_RATE_WHATS] = {"connections", "messages", "recipients", "unknown", "errors"};
+    struct slice what;
+    slice_cut(rest, ' ', &what, &rest);
+    for (size_t i = 0; i < CONFIG_RATE_WHATS; i++)
+        if (slice_eq(what, slice_str(names[i])))
+            s->backend.gate.rates[i] = rest;
+    return true;
+}
+
+static bool expect_buf(struct scene *s, struct buf *got, struct slice want) {
+    bool same = script_matches(buf_slice(got), want);
+    if (!same)
+        fail_script(s, "it is \"%.*s\"", SLICE_ARG(buf_slice(got)));
+    buf_reset(got);
+    return same;
+}
+
+static bool expect_tags(struct scene *s, struct slice want) {
+    const struct fake_message *k = &s->backend.kept[s->looked ? s->looked - 1 : 0];
+    BUF_AUTO struct buf got = {.max = 4096};
+    for (size_t i = 0; s->looked && i < k->tags_n; i++) {
+        if (i)
+            buf_add_char(&got, ' ');
+        buf_add(&got, k->tags[i]);
+    }
+    return expect_buf(s, &got, want);
+}
+
+static bool act_dns(struct scene *s, struct slice rest) {
+    uint64_t n = 0;
+    if (slice_starts(rest, SLICE("slow ")))
+        num_u64(slice_from(rest, 5), 1000000, &n);
+    s->backend.gate.dns_ms = (int64_t)n;
+    return true;
+}
+
+static bool act_gate(struct scene *s, struct slice verb, struct slice rest, bool *known) {
+    struct fake_gate *g = &s->backend.gate;
+    uint64_t n;
+    struct err e;
+    *known = true;
+    if (slice_eq(verb, SLICE("zone")))
+        return oracle_zone_add(g->zone, rest, &e) || fail_script(s, "%s", e.text);
+    if (slice_eq(verb, SLICE("dns")))
+        return act_dns(s, rest);
+    if (slice_eq(verb, SLICE("client-is")))
+        return act_client_is(s, rest);
+    if (slice_eq(verb, SLICE("rate")))
+        return act_rate(s, rest);
+    if (slice_eq(verb, SLICE("tags")))
+        return expect_tags(s, rest);
+    if (slice_eq(verb, SLICE("seen")))
+        return expect_buf(s, &g->seen, rest);
+    if (slice_eq(verb, SLICE("recorded")))
+        return expect_buf(s, &g->recorded, rest);
+    if (slice_eq(verb, SLICE("asked")) && num_u64(rest, 100000, &n))
+        return g->questions == n || fail_script(s, "%u were", g->questions);
+    if (slice_eq(verb, SLICE("greylist")))
+        g->proven = slice_eq(rest, SLICE("passes"));
+    else if (slice_eq(verb, SLICE("memory")))
+        g->away = slice_eq(rest, SLICE("away"));
+    else if (slice_eq(verb, SLICE("table")))
+        g->table = rest;
+    else
+        *known = false;
+    return true;
+}
+
 static bool act_users(struct scene *s, struct slice verb, struct slice rest, bool *known) {
     uint64_t n;
     *known = true;
@@ -493,6 +598,8 @@ static bool act_before(struct scene *s, struct slice verb, struct slice rest, bo
         fake_signer_begin(&s->signer, rest, &s->shared);
     } else if (slice_eq(verb, SLICE("uncut"))) {
         s->uncut = true;
+    } else if (slice_eq(verb, SLICE("gate"))) {
+        s->gate = true;
     } else if (slice_eq(verb, SLICE("no"))) {
         s->no_binding = s->no_binding || slice_eq(rest, SLICE("binding"));
     } else {
@@ -510,6 +617,7 @@ static FIBER_FN bool act_after(struct scene *s, struct slice verb, struct slice 
     if (slice_eq(verb, SLICE("stop"))) {
         settle();
         s->shared.stopping = true;
+        fiber_cond_wake_all(&s->shared.stopped);
         smtpd_session_stop(&s->session);
     } else if (slice_eq(verb, SLICE("close"))) {
         settle();
@@ -551,7 +659,8 @@ static FIBER_FN bool act(struct scene *s, struct slice text) {
     if (!begin(s))
         return false;
     send_unsent(s);
-    return act_users(s, verb, rest, &known) && (known || act_after(s, verb, rest));
+    return act_users(s, verb, rest, &known) && (known || act_gate(s, verb, rest, &known)) &&
+           (known || act_after(s, verb, rest));
 }
 
 static void queue_bytes(struct scene *s, struct slice text, bool raw) {

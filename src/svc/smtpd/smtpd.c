@@ -42,6 +42,7 @@ struct smtpd_service {
     struct smtpd_links links;
     struct peer control;
     struct metric metrics;
+    struct smtpd_wrote wrote;
     struct fiber_group links_group, sessions_group, listeners_group;
     struct list sessions;
     size_t sessions_n;
@@ -71,9 +72,11 @@ struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum ro
         .journal = w->journal,
         .metrics = &s->metrics,
         .role = role,
+        .wrote = &s->wrote,
     };
     world_random(w, &s->clients.key, sizeof s->clients.key);
     world_random(w, &s->ids, sizeof s->ids);
+    world_random(w, &s->wrote.key, sizeof s->wrote.key);
     metrics_begin(&s->metrics, w);
     return s;
 }
@@ -291,6 +294,7 @@ void smtpd_listen(struct smtpd_service *s, struct listener *listener, const stru
 
 void smtpd_stop(struct smtpd_service *s) {
     s->shared.stopping = true;
+    fiber_cond_wake_all(&s->shared.stopped);
     fiber_group_cancel(&s->listeners_group);
     LIST_EACH(at, &s->sessions) smtpd_session_stop(&LIST_ENTRY(at, struct open_session, entry)->session);
 }

@@ -1,7 +1,8 @@
 // smtpd_aside: header first, then the body as it comes, then what stands in front.
 #include "svc/smtpd/smtpd_aside.h"
 
-#include "mail/received.h"
+#include "mail/auth_results.h"
+#include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_session.h"
 #include "svc/smtpd/smtpd_submit.h"
 
@@ -11,7 +12,7 @@ struct smtpd_aside *smtpd_aside_new(struct smtpd_session *s) {
     if (!a || (smtpd_is_submission(s) && !(a->submit = smtpd_submit_new(s))))
         return NULL;
     a->raw.max = header + SMTPD_CONTENT_HELD;
-    a->head.max = 2 * header + SMTPD_CONTENT_HELD;
+    a->head.max = a->came.max = 2 * header + SMTPD_CONTENT_HELD;
     a->front.max = a->head.max + SMTPD_ASIDE_FRONT;
     return a;
 }
@@ -20,6 +21,9 @@ void smtpd_aside_done(struct smtpd_aside *a) {
     if (!a)
         return;
     smtpd_submit_done(a->submit);
+    dkim_verify_done(&a->dkim);
+    arc_verify_done(&a->arc);
+    buf_done(&a->came);
     buf_done(&a->raw);
     buf_done(&a->head);
     buf_done(&a->front);
@@ -33,10 +37,34 @@ uint32_t smtpd_aside_room(const struct smtpd_aside *a) {
 static bool out_of_memory(struct err *e) { return err_smtp(e, 451, "4.3.0", "out of memory for the message"); }
 
 static void add_body(struct smtpd_content *c, struct slice bytes) {
-    if (c->aside->submit)
+    if (c->aside->submit) {
         smtpd_submit_body(c, bytes);
-    else
+    } else {
+        smtpd_gate_body(c->aside, bytes);
         buf_add(&c->held, bytes);
+    }
+}
+
+static bool is_forged(const struct header_field *f, struct slice hostname) {
+    return slice_ieq(f->name, SLICE("Authentication-Results")) && auth_results_forged(f->value, hostname);
+}
+
+// What speaks in our name and isn't from us goes (RFC 8601 5). Signatures are verified over what came.
+static void remove_forged(struct smtpd_aside *a, struct slice hostname) {
+    struct slice rest = buf_slice(&a->head);
+    struct header_field f;
+    bool any = false;
+    while (!any && header_next(&rest, &f))
+        any = is_forged(&f, hostname);
+    if (!any)
+        return;
+    a->came = a->head;
+    a->head = (struct buf){.max = a->came.max};
+    rest = buf_slice(&a->came);
+    while (header_next(&rest, &f))
+        if (!is_forged(&f, hostname))
+            buf_add(&a->head, f.whole);
+    buf_add(&a->head, rest);
 }
 
 // What stands between header and body stays what it was, an empty line or nothing, but for users.
@@ -46,10 +74,13 @@ static FIBER_FN bool end_header(struct smtpd_content *c, struct smtpd_session *s
     if (a->submit && !smtpd_submit_header(c, s, section, e))
         return false;
     a->in_body = true;
-    if (a->submit)
+    if (a->submit) {
         buf_add_str(&c->held, "\r\n");
-    else if (buf_add(&a->head, section))
+    } else if (buf_add(&a->head, section)) {
         buf_add(&c->held, slice_from(slice_upto(all, (size_t)c->header.bytes), section.n));
+        smtpd_gate_header(a, s);
+        remove_forged(a, s->shared->config->hostname);
+    }
     add_body(c, slice_from(all, (size_t)c->header.bytes));
     return !a->head.failed || out_of_memory(e);
 }
@@ -74,6 +105,10 @@ bool smtpd_aside_end(struct smtpd_content *c, struct smtpd_session *s, struct er
     if (!smtpd_aside_take(c, s, e)) // a header that has no body
         return false;
     if (a->submit && !smtpd_submit_end(c, s, e))
+        return false;
+    enum smtpd_gate_says says = smtpd_gate_content(c, s, e);
+    a->discarded = says == SMTPD_GATE_DISCARD;
+    if (says == SMTPD_GATE_REFUSE)
         return false;
     return (buf_add(&a->front, buf_slice(&a->head)) && !c->held.failed) || out_of_memory(e);
 }

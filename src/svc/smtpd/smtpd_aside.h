@@ -6,8 +6,8 @@
 //     front:   Received, what the end of the body made known, the header section
 #pragma once
 
-#include "base/buf.h"
-#include "base/err.h"
+#include "mail/arc.h"
+#include "mail/dkim_verify.h"
 #include "rt/fiber.h"
 
 struct smtpd_content;
@@ -18,10 +18,15 @@ enum { SMTPD_ASIDE_FRONT = 128 * 1024 }; // bytes in front of the header section
 
 struct smtpd_aside {
     struct buf raw;              // decoded: the header until it is whole, then what was read last
-    struct buf head;             // the header section as it came; a user's: put right
+    struct buf head;             // the header section: a user's put right, a stranger's without what is forged in it
+    struct buf came;             // as it came, where that is something else
     struct buf front;            // what stands before it; at the end with it
     struct smtpd_submit *submit; // NULL: no user's
     bool in_body;
+    bool verifies; // a stranger's signatures
+    struct dkim_verify dkim;
+    struct arc_verify arc;
+    bool discarded; // policy said so: it is taken, and goes nowhere
 };
 
 // In the transaction's arena, NULL when that is full.

@@ -1,11 +1,15 @@
 // smtpd_backend: what a session asks of the rest of the house: who a recipient is, who a user is and what it may do,
-// and to keep a message. In a process these are links to lookup, auth, policy and queue; in a dialogue test a table.
+// what is known of a stranger, and to keep a message. In a process these are links to lookup, auth, policy, resolver
+// and queue; in a dialogue test a table.
 #pragma once
 
 #include "core/message.h"
 #include "core/message_auth.h"
+#include "core/message_gate.h"
 #include "core/message_policy.h"
+#include "mail/oracle.h"
 #include "rt/fiber.h"
+#include "rt/transport.h"
 
 struct smtpd_backend {
     const struct smtpd_backend_ops *ops;
@@ -40,6 +44,23 @@ struct smtpd_backend_ops {
                          struct message_use_reply *out, struct err *e);
     // Whether a user may send as this address. False: temporary.
     FIBER_FN bool (*owns)(struct smtpd_backend *b, struct slice user, struct slice address, bool *out, struct err *e);
+    // --- about strangers. False: nobody could be asked, which never speaks against them. Texts are in `arena`.
+    FIBER_FN void (*ask)(struct smtpd_backend *b, const struct oracle_question *questions, size_t n,
+                         struct mono deadline, struct arena *arena, struct oracle_answer *answers);
+    FIBER_FN bool (*client)(struct smtpd_backend *b, const struct message_client *m, struct arena *arena,
+                            struct message_client_reply *out);
+    FIBER_FN bool (*tally)(struct smtpd_backend *b, const struct message_tally *m, struct arena *arena,
+                           struct message_tally_reply *out);
+    FIBER_FN bool (*greylist)(struct smtpd_backend *b, const struct message_greylist *m,
+                              struct message_greylist_reply *out);
+    FIBER_FN bool (*match)(struct smtpd_backend *b, struct slice table, struct slice value, bool *out);
+    // A connection to config->gate.filters[index] (smtpd_filter.h, smtpd_delegation.h).
+    FIBER_FN bool (*filter_open)(struct smtpd_backend *b, size_t index, struct transport **out, struct err *e);
+    // --- news; nobody answers
+    void (*seen)(struct smtpd_backend *b, const struct message_seen *m);
+    void (*record)(struct smtpd_backend *b, const struct record *r);
+    void (*dmarc_seen)(struct smtpd_backend *b, const struct message_dmarc_seen *m);
+    // ---
     uint64_t (*queue_id)(struct smtpd_backend *b);
     struct wall (*now)(struct smtpd_backend *b);
 };

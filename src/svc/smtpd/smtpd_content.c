@@ -106,6 +106,14 @@ static bool send_piece(struct smtpd_content *c, struct smtpd_session *s, struct 
 // Where decoded bytes go.
 static struct buf *decoded(struct smtpd_content *c) { return c->aside ? &c->aside->raw : &c->held; }
 
+// What this message holds, among what all do.
+static void count(struct smtpd_content *c, struct smtpd_session *s) {
+    const struct smtpd_aside *a = c->aside;
+    uint64_t now = c->held.cap + (a ? a->raw.cap + a->head.cap + a->came.cap + a->front.cap : 0);
+    s->shared->held += now - c->counted;
+    c->counted = now;
+}
+
 // What was decoded since `before` bytes were there.
 static FIBER_FN void check(struct smtpd_content *c, struct smtpd_session *s, size_t before) {
     struct err e;
@@ -115,6 +123,14 @@ static FIBER_FN void check(struct smtpd_content *c, struct smtpd_session *s, siz
     if (!within_limits(c, s, &e) || (c->aside && !smtpd_aside_take(c, s, &e)) ||
         (c->held.n >= 2 * MESSAGE_INLINE_MAX && !send_piece(c, s, &e)))
         refuse(c, s, &e);
+    count(c, s);
+}
+
+static FIBER_FN bool receive(struct smtpd_session *s, int64_t timeout_ms, struct slice *view, struct err *e) {
+    s->waits_since = loop_now(fiber_loop());
+    bool got = stream_peek(&s->stream, smtpd_session_patience(s, timeout_ms), view, e);
+    s->waits_since = (struct mono){0};
+    return got;
 }
 
 bool smtpd_content_read_data(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
@@ -122,7 +138,7 @@ bool smtpd_content_read_data(struct smtpd_content *c, struct smtpd_session *s, s
     while (!c->body.done) {
         struct slice view;
         size_t consumed = 0, before = decoded(c)->n;
-        if (!stream_peek(&s->stream, loop_in_ms(fiber_loop(), timeout_ms), &view, e))
+        if (!receive(s, timeout_ms, &view, e))
             return err_while(e, "receiving content");
         smtp_body_feed(&c->body, view, decoded(c), &consumed);
         stream_consume(&s->stream, consumed);
@@ -136,7 +152,7 @@ bool smtpd_content_read_chunk(struct smtpd_content *c, struct smtpd_session *s, 
     while (n) {
         struct slice view;
         size_t before = decoded(c)->n;
-        if (!stream_peek(&s->stream, loop_in_ms(fiber_loop(), timeout_ms), &view, e))
+        if (!receive(s, timeout_ms, &view, e))
             return err_while(e, "receiving a chunk");
         view = slice_upto(view, n < view.n ? (size_t)n : view.n);
         smtp_body_chunk(&c->body, view, decoded(c));
@@ -194,6 +210,11 @@ bool smtpd_content_submit(struct smtpd_content *c, struct smtpd_session *s, stru
         *e = c->why;
         return false;
     }
+    c->discarded = s->transaction->envelope.recipients_n == 0 || (c->aside && c->aside->discarded);
+    if (c->discarded) {
+        give_up_slot(c, s);
+        return true;
+    }
     if (c->header.tls_optional && !(s->transaction->envelope.flags & ENVELOPE_REQUIRETLS)) // RFC 8689 4.1
         s->transaction->envelope.flags |= ENVELOPE_TLS_OPTIONAL;
     struct message_submit m = {
@@ -212,5 +233,6 @@ void smtpd_content_done(struct smtpd_content *c, struct smtpd_session *s) {
     give_up_slot(c, s);
     smtpd_aside_done(c->aside);
     buf_done(&c->held);
+    s->shared->held -= c->counted;
     c->begun = false;
 }

@@ -22,7 +22,9 @@ struct smtpd_content {
     struct smtpd_aside *aside; // NULL: a trusted client's, which goes on as it comes
     struct smtpd_slot *slot;   // NULL: none is open
     bool refused;
-    struct err why; // of the first refusal
+    struct err why;   // of the first refusal
+    bool discarded;   // after submit: policy wanted it dropped
+    uint64_t counted; // bytes in shared->held
 };
 
 // Makes the queue id and the Received field.

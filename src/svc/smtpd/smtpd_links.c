@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "core/queue_id.h"
+#include "svc/smtpd/smtpd_filter_open.h"
 
 #include <stdlib.h>
 
@@ -15,8 +16,6 @@ enum {
     REPLY_MAX = 4 * 1024 * 1024,
 };
 
-static struct smtpd_links *of(struct smtpd_backend *b) { return LIST_ENTRY(b, struct smtpd_links, backend); }
-
 static bool busy(struct err *e) {
     if (e->kind == ERR_CANCELLED)
         return false;
@@ -25,7 +24,7 @@ static bool busy(struct err *e) {
 
 static bool expand(struct smtpd_backend *b, struct slice address, struct arena *arena, struct message_expand_reply *out,
                    struct err *e) {
-    struct smtpd_links *l = of(b);
+    struct smtpd_links *l = smtpd_links_of(b);
     struct buf reply BUF_AUTO = {.max = REPLY_MAX};
     struct mono deadline = loop_in_ms(l->world->loop, LOOKUP_MS);
     enum link_type type;
@@ -82,7 +81,7 @@ static void free_slot(struct smtpd_slot *slot) {
 
 static bool submit(struct smtpd_backend *b, struct message_submit *m, struct smtpd_slot *slot, struct err *e) {
     struct buf head BUF_AUTO = {.max = HEAD_MAX};
-    struct smtpd_links *l = of(b);
+    struct smtpd_links *l = smtpd_links_of(b);
     struct peer_link *link = slot ? peer_hold(slot->link) : queue_link(l, e);
     bool done = false;
     m->slot = slot ? slot->number : 0;
@@ -97,7 +96,7 @@ static bool submit(struct smtpd_backend *b, struct message_submit *m, struct smt
 
 static bool open_slot(struct smtpd_backend *b, uint32_t reserve, struct smtpd_slot **slot, struct err *e) {
     struct buf head BUF_AUTO = {.max = 64};
-    struct smtpd_links *l = of(b);
+    struct smtpd_links *l = smtpd_links_of(b);
     struct peer_link *link = queue_link(l, e);
     uint32_t number;
     if (!link)
@@ -115,13 +114,15 @@ static bool open_slot(struct smtpd_backend *b, uint32_t reserve, struct smtpd_sl
 static bool piece(struct smtpd_backend *b, struct smtpd_slot *slot, struct slice bytes, struct err *e) {
     struct buf head BUF_AUTO = {.max = 64};
     message_piece_pack_head(&head, slot->number);
-    return ask_queue(of(b), slot->link, LINK_SUBMIT_PIECE, (struct slice[]){buf_slice(&head), bytes}, NULL, e);
+    return ask_queue(smtpd_links_of(b), slot->link, LINK_SUBMIT_PIECE, (struct slice[]){buf_slice(&head), bytes}, NULL,
+                     e);
 }
 
 static bool front(struct smtpd_backend *b, struct smtpd_slot *slot, struct slice bytes, struct err *e) {
     struct buf head BUF_AUTO = {.max = 64};
     message_front_pack_head(&head, slot->number);
-    return ask_queue(of(b), slot->link, LINK_SUBMIT_PIECE, (struct slice[]){buf_slice(&head), bytes}, NULL, e);
+    return ask_queue(smtpd_links_of(b), slot->link, LINK_SUBMIT_PIECE, (struct slice[]){buf_slice(&head), bytes}, NULL,
+                     e);
 }
 
 static void give_up(struct smtpd_backend *b, struct smtpd_slot *slot) {
@@ -136,23 +137,23 @@ static void give_up(struct smtpd_backend *b, struct smtpd_slot *slot) {
 
 static bool auth_begin(struct smtpd_backend *b, const struct message_auth_begin *m, struct smtpd_asked **asked,
                        struct buf *space, struct message_auth_reply *out, struct err *e) {
-    return smtpd_auths_begin(&of(b)->auths, m, asked, space, out, e);
+    return smtpd_auths_begin(&smtpd_links_of(b)->auths, m, asked, space, out, e);
 }
 
 static bool auth_continue(struct smtpd_backend *b, struct smtpd_asked **asked, struct slice response, struct buf *space,
                           struct message_auth_reply *out, struct err *e) {
-    return smtpd_auths_continue(&of(b)->auths, asked, response, space, out, e);
+    return smtpd_auths_continue(&smtpd_links_of(b)->auths, asked, response, space, out, e);
 }
 
 static void auth_cancel(struct smtpd_backend *b, struct smtpd_asked *asked) {
-    smtpd_auths_cancel(&of(b)->auths, asked);
+    smtpd_auths_cancel(&smtpd_links_of(b)->auths, asked);
 }
 
 static bool use(struct smtpd_backend *b, const struct message_use *m, struct arena *arena,
                 struct message_use_reply *out, struct err *e) {
     struct buf packed BUF_AUTO = {.max = HEAD_MAX};
     struct buf reply BUF_AUTO = {.max = REPLY_MAX};
-    struct smtpd_links *l = of(b);
+    struct smtpd_links *l = smtpd_links_of(b);
     struct mono deadline = loop_in_ms(l->world->loop, POLICY_MS);
     enum link_type type;
     if (!message_use_pack(&packed, m) ||
@@ -167,7 +168,7 @@ static bool use(struct smtpd_backend *b, const struct message_use *m, struct are
 static bool owns(struct smtpd_backend *b, struct slice user, struct slice address, bool *out, struct err *e) {
     struct buf packed BUF_AUTO = {.max = HEAD_MAX};
     struct buf reply BUF_AUTO = {.max = REPLY_MAX};
-    struct smtpd_links *l = of(b);
+    struct smtpd_links *l = smtpd_links_of(b);
     struct mono deadline = loop_in_ms(l->world->loop, LOOKUP_MS);
     enum message_ownership result;
     enum link_type type;
@@ -181,14 +182,21 @@ static bool owns(struct smtpd_backend *b, struct slice user, struct slice addres
     return true;
 }
 
+// --- filters of others
+
+static bool filter_open(struct smtpd_backend *b, size_t index, struct transport **out, struct err *e) {
+    struct smtpd_links *l = smtpd_links_of(b);
+    return smtpd_filter_open(&l->connect, l->world->loop, &l->config->gate.filters[index], out, e);
+}
+
 // --- ids and time
 
 static uint64_t queue_id(struct smtpd_backend *b) {
-    struct smtpd_links *l = of(b);
+    struct smtpd_links *l = smtpd_links_of(b);
     return queue_id_make(world_wall(l->world), l->ids++);
 }
 
-static struct wall now(struct smtpd_backend *b) { return world_wall(of(b)->world); }
+static struct wall now(struct smtpd_backend *b) { return world_wall(smtpd_links_of(b)->world); }
 
 static const struct smtpd_backend_ops ops = {
     .expand = expand,
@@ -202,6 +210,15 @@ static const struct smtpd_backend_ops ops = {
     .auth_cancel = auth_cancel,
     .use = use,
     .owns = owns,
+    .ask = smtpd_links_ask,
+    .client = smtpd_links_client,
+    .tally = smtpd_links_tally,
+    .greylist = smtpd_links_greylist,
+    .match = smtpd_links_match,
+    .seen = smtpd_links_seen,
+    .record = smtpd_links_record,
+    .dmarc_seen = smtpd_links_dmarc_seen,
+    .filter_open = filter_open,
     .queue_id = queue_id,
     .now = now,
 };
@@ -210,12 +227,25 @@ void smtpd_links_init(struct smtpd_links *l, struct world *w, const struct confi
                       void (*handle)(void *service, struct peer_link *from, const struct link_frame *frame),
                       void *service) {
     struct peer fresh = {.group = group, .handle = handle, .service = service};
-    *l = (struct smtpd_links){.backend = {&ops}, .world = w, .queue = fresh, .lookup = fresh, .policy = fresh};
+    *l = (struct smtpd_links){.backend = {&ops},
+                              .world = w,
+                              .config = c,
+                              .connect = fresh,
+                              .queue = fresh,
+                              .lookup = fresh,
+                              .policy = fresh,
+                              .history = fresh,
+                              .report = fresh};
+    smtpd_oracle_init(&l->oracle, w, c->hostname, &fresh);
+    smtpd_links_records_init(l);
     smtpd_auths_init(&l->auths, w->loop, c->auth_workers, &fresh);
     world_random(w, &l->ids, sizeof l->ids);
 }
 
-void smtpd_links_done(struct smtpd_links *l) { smtpd_auths_done(&l->auths); }
+void smtpd_links_done(struct smtpd_links *l) {
+    smtpd_links_records_done(l);
+    smtpd_auths_done(&l->auths);
+}
 
 struct peer *smtpd_links_peer(struct smtpd_links *l, enum role role, uint32_t instance) {
     switch (role) {
@@ -225,6 +255,14 @@ struct peer *smtpd_links_peer(struct smtpd_links *l, enum role role, uint32_t in
         return &l->lookup;
     case ROLE_POLICY:
         return &l->policy;
+    case ROLE_CONNECT:
+        return &l->connect;
+    case ROLE_RESOLVER:
+        return &l->oracle.resolver;
+    case ROLE_HISTORY:
+        return &l->history;
+    case ROLE_REPORT:
+        return &l->report;
     case ROLE_AUTH:
         return instance < l->auths.n ? &l->auths.peers[instance].peer : NULL;
     default:

@@ -3,10 +3,13 @@
 
 #include "core/queue_id.h"
 #include "rt/loop.h"
+#include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_session.h"
 
-enum metric_label_REASON smtpd_message_reason(const struct err *e) {
+enum metric_label_REASON smtpd_message_reason(const struct smtpd_session *s, const struct err *e) {
+    if (!smtpd_is_submission(s) && e->enhanced[1] == 7)
+        return METRIC_REASON_POLICY;
     switch (e->smtp) {
     case 552:
         return METRIC_REASON_SIZE;
@@ -23,11 +26,24 @@ enum metric_label_REASON smtpd_message_reason(const struct err *e) {
 
 static void refuse_message(struct smtpd_session *s, const struct err *e) {
     const struct envelope *env = &s->transaction->envelope;
-    metric_add_at(s->shared->metrics, METRIC_MESSAGES_REFUSED, smtpd_message_reason(e), 1);
+    metric_add_at(s->shared->metrics, METRIC_MESSAGES_REFUSED, smtpd_message_reason(s, e), 1);
     journal_event(s->shared->journal, JOURNAL_INFO, "message-refused",
                   JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("client", env->client),
                   JOURNAL_STR("from", env->sender), JOURNAL_INT("code", e->smtp), JOURNAL_ERR(e));
+    smtpd_gate_told(s, e);
     smtpd_refuse_err(s, e);
+}
+
+// Nobody but the administrator is told.
+static void note_discarded(struct smtpd_session *s) {
+    const struct smtpd_transaction *t = s->transaction;
+    char id[QUEUE_ID_TEXT];
+    queue_id_print(t->content.queue_id, id);
+    journal_event(s->shared->journal, JOURNAL_INFO, "message-discarded",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("id", slice_of(id, sizeof id)),
+                  JOURNAL_STR("client", t->envelope.client), JOURNAL_STR("from", t->envelope.sender),
+                  JOURNAL_UINT("recipients", t->envelope.recipients_n));
+    metric_add(s->shared->metrics, METRIC_MESSAGES_DISCARDED, 1);
 }
 
 static void say_queued(struct smtpd_session *s, uint64_t queue_id) {
@@ -45,6 +61,9 @@ static FIBER_FN void finish(struct smtpd_session *s) {
     struct mono begun = loop_now(fiber_loop());
     struct err e;
     if (smtpd_content_submit(&t->content, s, &e)) {
+        smtpd_gate_told(s, NULL);
+        if (t->content.discarded)
+            note_discarded(s);
         say_queued(s, t->content.queue_id);
         s->messages++;
         metric_add(m, METRIC_MESSAGES_ACCEPTED, 1);
@@ -64,10 +83,12 @@ void smtpd_data(struct smtpd_session *s) {
         smtpd_refuse(s, t ? SLICE("503 5.5.1 DATA can't follow BDAT\r\n") : SLICE("503 5.5.1 send MAIL first\r\n"));
         return;
     }
-    if (t->envelope.recipients_n == 0) {
+    if (t->accepted == 0) {
         smtpd_refuse(s, SLICE("554 5.5.1 no valid recipients\r\n"));
         return;
     }
+    if (stream_unread(&s->stream)) // content before 354 (RFC 2920 3.1: DATA is the last of its group)
+        smtpd_gate_pipelined(s);
     smtpd_content_begin(&t->content, s);
     smtpd_reply(s, SLICE("354 end with <CRLF>.<CRLF>\r\n"));
     if (smtpd_content_read_data(&t->content, s, &e))
@@ -113,7 +134,7 @@ static FIBER_FN void refuse_chunk(struct smtpd_session *s, const struct smtp_com
 void smtpd_bdat(struct smtpd_session *s, const struct smtp_command *c) {
     struct smtpd_transaction *t = s->transaction;
     struct err e;
-    if (!t || t->spoilt || t->envelope.recipients_n == 0) {
+    if (!t || t->spoilt || t->accepted == 0) {
         refuse_chunk(s, c);
         return;
     }

@@ -10,7 +10,7 @@
 struct smtpd_session;
 
 // What a refused message counts as.
-enum metric_label_REASON smtpd_message_reason(const struct err *e);
+enum metric_label_REASON smtpd_message_reason(const struct smtpd_session *s, const struct err *e);
 
 // The commands, with their replies. Whatever is wrong, the content is read to its end.
 FIBER_FN void smtpd_data(struct smtpd_session *s);

@@ -32,8 +32,15 @@ void smtpd_refuse(struct smtpd_session *s, struct slice line) {
     count_error(s);
 }
 
+void smtpd_reply_err(struct smtpd_session *s, const struct err *e) { smtp_reply_format_err(&s->stream.out, e); }
+
 void smtpd_refuse_err(struct smtpd_session *s, const struct err *e) {
-    smtp_reply_format_err(&s->stream.out, e);
+    smtpd_reply_err(s, e);
+    if (e->smtp < 500) // our trouble
+        s->misdeed = MESSAGE_SEEN_REFUSED;
+    if (s->ends_with_refusal)
+        smtpd_end(s, METRIC_REASON_POLICY);
+    s->ends_with_refusal = false;
     count_error(s);
 }
 

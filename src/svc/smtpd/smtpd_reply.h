@@ -15,6 +15,7 @@ void smtpd_reply_named(struct smtpd_session *s, struct slice code, struct slice 
 
 // A reply that counts as a mistake of the client's: one too many, and the session ends with 421.
 void smtpd_refuse(struct smtpd_session *s, struct slice line);
+void smtpd_reply_err(struct smtpd_session *s, const struct err *e);
 void smtpd_refuse_err(struct smtpd_session *s, const struct err *e);
 
 // No further command is read. Counted as ended by us, for `reason`.

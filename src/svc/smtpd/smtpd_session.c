@@ -5,6 +5,7 @@
 #include "core/queue_id.h"
 #include "rt/loop.h"
 #include "svc/smtpd/smtpd_auth.h"
+#include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_message.h"
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_xclient.h"
@@ -45,11 +46,31 @@ static void greet_extended(struct smtpd_session *s) {
     buf_done(&lines);
 }
 
-static void do_helo(struct smtpd_session *s, const struct smtp_command *c) {
+static FIBER_FN bool may_greet(struct smtpd_session *s, struct slice name) {
+    struct err e;
+    if (stream_unread(&s->stream)) // nobody knows yet that PIPELINING is offered (RFC 2920 3.1)
+        smtpd_gate_pipelined(s);
+    if (smtpd_gate_helo(s, name, &e))
+        return true;
+    journal_event(s->shared->journal, JOURNAL_INFO, "helo-refused",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)),
+                  JOURNAL_STR("client", slice_of(s->client_text, s->client_text_n)), JOURNAL_STR("helo", name),
+                  JOURNAL_INT("code", e.smtp), JOURNAL_ERR(&e));
+    metric_add_at(s->shared->metrics, METRIC_SESSIONS_REFUSED, METRIC_REASON_POLICY, 1);
+    smtpd_refuse_err(s, &e);
+    return false;
+}
+
+// The name is a view into the line, which a wait can take away.
+static FIBER_FN void do_helo(struct smtpd_session *s, const struct smtp_command *c) {
     smtpd_transaction_end(s);
-    s->esmtp = c->verb == SMTP_EHLO;
     buf_reset(&s->helo);
     buf_add(&s->helo, c->arg);
+    s->esmtp = c->verb == SMTP_EHLO;
+    if (!may_greet(s, buf_slice(&s->helo))) {
+        buf_reset(&s->helo);
+        return;
+    }
     if (s->esmtp)
         greet_extended(s);
     else
@@ -97,6 +118,7 @@ static FIBER_FN void do_starttls(struct smtpd_session *s) {
     start_tls(s, shared->config->timeouts.command);
     // RFC 3207 4.2: what the client said before is forgotten.
     smtpd_session_forget(s);
+    smtpd_gate_tls(s);
 }
 
 // --- all commands
@@ -155,7 +177,7 @@ static FIBER_FN void run_command(struct smtpd_session *s, const struct smtp_comm
             refuse_verb(s);
         break;
     case SMTP_XCLIENT:
-        if (smtpd_xclient(s, c))
+        if (smtpd_xclient(s, c) && smtpd_gate_connect(s))
             greet(s);
         break;
     case SMTP_MAIL:
@@ -242,9 +264,11 @@ static FIBER_FN bool wait_line(struct smtpd_session *s, struct slice *line, bool
     size_t line_max = command_max(s);
     struct err e;
     s->idle = !s->transaction;
+    s->waits_since = loop_now(fiber_loop());
     bool got =
-        stream_line(&s->stream, line_max, loop_in_ms(fiber_loop(), config->timeouts.command), line, too_long, &e);
+        stream_line(&s->stream, line_max, smtpd_session_patience(s, config->timeouts.command), line, too_long, &e);
     s->idle = false;
+    s->waits_since = (struct mono){0};
     if (!got)
         note_silence(s, &e);
     else if (line->n > config->limits.command_line && smtp_command_verb(*line) != SMTP_AUTH) {
@@ -290,6 +314,11 @@ void smtpd_session_set_client(struct smtpd_session *s, const struct netaddr *cli
     s->client_text_n = (uint8_t)text.n;
 }
 
+struct mono smtpd_session_patience(const struct smtpd_session *s, int64_t ms) {
+    bool slow_gives_way = s->shared->stress && !s->trusted && s->user.n == 0;
+    return loop_in_ms(fiber_loop(), slow_gives_way && ms > SMTPD_STRESS_MS ? SMTPD_STRESS_MS : ms);
+}
+
 void smtpd_session_forget(struct smtpd_session *s) {
     smtpd_transaction_end(s);
     s->esmtp = false;
@@ -307,15 +336,19 @@ void smtpd_session_run(struct smtpd_session *s) {
         s->ending = true;
     else if (s->tls_implicit)
         start_tls(s, HANDSHAKE_MS);
-    if (!s->ending)
+    if (!s->ending && smtpd_gate_connect(s))
         greet(s);
     while (!s->ending) {
+        uint32_t errors = s->errors;
+        s->misdeed = MESSAGE_SEEN_ERROR;
         if (s->shared->stopping && !s->transaction)
             smtpd_goodbye(s);
         else if (s->stream.out.n > OUT_HIGH && !stream_flush(&s->stream, &e))
             s->ending = true;
         else if (wait_line(s, &line, &too_long))
             take_line(s, line, too_long);
+        if (s->errors > errors)
+            smtpd_gate_misdeed(s, s->misdeed);
     }
     if (stream_flush(&s->stream, &e))
         linger(s);
@@ -338,6 +371,7 @@ void smtpd_session_stop(struct smtpd_session *s) {
 
 void smtpd_session_done(struct smtpd_session *s) {
     smtpd_transaction_end(s);
+    smtpd_gate_done(s);
     arena_done(&s->arena);
     buf_done(&s->helo);
     buf_done(&s->user);

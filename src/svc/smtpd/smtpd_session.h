@@ -15,16 +15,22 @@
 #pragma once
 
 #include "core/config.h"
+#include "core/dnsbl.h"
 #include "mail/address.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
 #include "rt/stream.h"
 #include "svc/smtpd/smtpd_backend.h"
+#include "svc/smtpd/smtpd_record.h"
 #include "svc/smtpd/smtpd_sign.h"
 #include "svc/smtpd/smtpd_transaction.h"
 #include "wire/link_frame.h"
 
-enum { SMTPD_SESSION_ID = 13, SMTPD_CLIENT_TEXT = 54 };
+enum {
+    SMTPD_SESSION_ID = 13,
+    SMTPD_CLIENT_TEXT = 54,
+    SMTPD_STRESS_MS = 10 * MS_SECOND, // of silence that a stranger has while there are too many
+};
 
 // What a mechanism of AUTH may build upon; empty where it isn't known.
 struct smtpd_tls_facts {
@@ -50,7 +56,12 @@ struct smtpd_shared {
     // gives NULL before there is any, and then nothing is taken. NULL: nobody signs. Is given signer.arg.
     const struct message_keys_set *(*signers)(void *arg);
     struct smtpd_signer signer;
-    bool stopping; // after the command in hand, every session is ended with 421
+    const enum dnsbl_state *list_states; // of each of the configuration's lists; NULL: all are good
+    struct smtpd_wrote *wrote;           // NULL: nobody remembers
+    uint64_t held;                       // bytes of content that all sessions hold
+    bool stress;                         // there are so many sessions that strangers who are slow must give way
+    bool stopping;                       // after the command in hand, every session is ended with 421
+    struct fiber_cond stopped;           // told when that is set
 };
 
 struct smtpd_session {
@@ -69,9 +80,13 @@ struct smtpd_session {
     bool idle;         // waits for a command with nothing in hand
     bool ending;       // no further command is read
     bool esmtp;
+    bool ends_with_refusal;         // the next one
+    enum message_seen_what misdeed; // that a refused command is; REFUSED: none, or it was told of
     uint32_t errors;
     uint32_t messages;
     uint32_t auth_failures;
+    struct smtpd_gate *gate;               // NULL: a trusted client's, or a user's
+    struct mono waits_since;               // while it waits for the client: for how long
     struct buf user;                       // who authenticated, lower case; empty: nobody
     struct buf helo;                       // empty before EHLO
     struct arena arena;                    // of the transaction
@@ -84,6 +99,9 @@ void smtpd_session_init(struct smtpd_session *s, struct smtpd_shared *shared, st
 
 // Somebody else is the client, as PROXY or XCLIENT said: its address counts from now on.
 void smtpd_session_set_client(struct smtpd_session *s, const struct netaddr *client);
+
+// How long to wait for the client: `ms`, and under stress less for strangers.
+struct mono smtpd_session_patience(const struct smtpd_session *s, int64_t ms);
 
 // As if the client had just connected: what it said, and who it is as a user, is forgotten. TLS stays.
 void smtpd_session_forget(struct smtpd_session *s);

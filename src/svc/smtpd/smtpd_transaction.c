@@ -2,6 +2,7 @@
 #include "svc/smtpd/smtpd_transaction.h"
 
 #include "core/route.h"
+#include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_message.h"
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_session.h"
@@ -79,27 +80,43 @@ static bool set_sender(struct smtpd_session *s, const struct smtp_command *c, st
     return read_address(s, c->path.mailbox, ADDRESS_SENDER, &a, e) && address_in_arena(s, &a, &env->sender, e);
 }
 
-// A user's rights and quota, as far as they can be told now.
-static FIBER_FN bool check_user(struct smtpd_session *s, struct err *e) {
+static bool has_room(const struct smtpd_session *s, struct err *e) {
+    uint64_t most = s->shared->config->gate.memory;
+    return !most || s->shared->held < most ||
+           err_smtp(e, 451, "4.3.2", "too much mail is coming in now, please try again later");
+}
+
+// A user's rights and quota, as far as they can be told now; of a stranger, what policy says.
+static FIBER_FN bool check_sender(struct smtpd_session *s, struct err *e) {
     struct slice sender = s->transaction->envelope.sender;
     bool hold;
+    if (!has_room(s, e))
+        return false;
     if (!smtpd_is_submission(s))
-        return true;
-    if ((sender.n == 0 || smtpd_submit_owns(s, sender, e)) && smtpd_submit_use(s, s->transaction->size, true, &hold, e))
-        return true;
-    metric_add_at(s->shared->metrics, METRIC_MESSAGES_REFUSED, smtpd_message_reason(e), 1);
+        return smtpd_gate_mail(s, e);
+    return (sender.n == 0 || smtpd_submit_owns(s, sender, e)) &&
+           smtpd_submit_use(s, s->transaction->size, true, &hold, e);
+}
+
+static void note_sender(struct smtpd_session *s, const struct err *e) {
+    struct slice sender = s->transaction->envelope.sender;
+    smtpd_gate_refused(s, CONFIG_STAGE_MAIL, SLICE_EMPTY, e);
+    metric_add_at(s->shared->metrics, METRIC_MESSAGES_REFUSED, smtpd_message_reason(s, e), 1);
     journal_event(s->shared->journal, JOURNAL_INFO, "sender-refused",
                   JOURNAL_STR("session", slice_of(s->id, sizeof s->id)),
-                  JOURNAL_STR("client", s->transaction->envelope.client), JOURNAL_STR("user", buf_slice(&s->user)),
+                  JOURNAL_STR("client", s->transaction->envelope.client), JOURNAL_OPT("user", buf_slice(&s->user)),
                   JOURNAL_STR("from", sender), JOURNAL_INT("code", e->smtp), JOURNAL_ERR(e));
-    return false;
 }
 
 void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c) {
     struct err e;
     if (!may_begin(s))
         return;
-    if (!begin(s, &e) || !set_sender(s, c, &e) || !check_user(s, &e)) {
+    bool begun = begin(s, &e) && set_sender(s, c, &e);
+    bool taken = begun && check_sender(s, &e);
+    if (begun && !taken)
+        note_sender(s, &e);
+    if (!taken) {
         smtpd_transaction_end(s);
         smtpd_refuse_err(s, &e);
         return;
@@ -180,9 +197,9 @@ static bool may_relay(const struct smtpd_session *s) { return smtpd_is_submissio
 
 // Never an open relay: an address that asks to be routed on is refused from strangers even when its domain is ours,
 // since whoever takes it next might follow it.
-static FIBER_FN bool take_recipient(struct smtpd_session *s, const struct smtp_command *c, struct err *e) {
+static FIBER_FN bool take_recipient(struct smtpd_session *s, const struct smtp_command *c, struct slice *whole,
+                                    struct err *e) {
     struct address a;
-    struct slice whole;
     if (c->path.utf8 && !(s->transaction->envelope.flags & ENVELOPE_SMTPUTF8)) { // RFC 6531 3.4
         err_smtp(e, 553, "5.6.7", "the address needs SMTPUTF8");
         return refuse_as(s, METRIC_REASON_SYNTAX);
@@ -194,14 +211,42 @@ static FIBER_FN bool take_recipient(struct smtpd_session *s, const struct smtp_c
     const struct config_domain *domain = a.domain.n ? route_is_local(s->shared->config, a.domain) : NULL;
     if (a.domain.n && !domain && !may_relay(s))
         return deny_relay(s, e);
-    if (!address_in_arena(s, &a, &whole, e))
+    if (!address_in_arena(s, &a, whole, e))
         return refuse_as(s, METRIC_REASON_LIMIT);
     if (a.domain.n == 0 || (domain && !(domain->relayed && domain->any_recipient)))
-        return take_local(s, whole, e);
-    return add_recipient(s, whole, whole, e);
+        return take_local(s, *whole, e);
+    return add_recipient(s, *whole, *whole, e);
+}
+
+static void note_discarded(struct smtpd_session *s, struct slice to) {
+    journal_event(s->shared->journal, JOURNAL_INFO, "recipient-discarded",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)),
+                  JOURNAL_STR("client", s->transaction->envelope.client),
+                  JOURNAL_STR("from", s->transaction->envelope.sender), JOURNAL_STR("to", to));
+}
+
+// What policy says of a recipient that could be taken. `before`: recipients without it.
+static FIBER_FN bool judge(struct smtpd_session *s, struct slice whole, size_t before, struct err *e) {
+    struct slice instead;
+    enum smtpd_gate_says says = smtpd_gate_recipient(s, whole, &instead, e);
+    if (says == SMTPD_GATE_TAKE && instead.n == 0)
+        return true;
+    s->transaction->envelope.recipients_n = before;
+    if (says == SMTPD_GATE_REFUSE)
+        return refuse_as(s, METRIC_REASON_POLICY);
+    if (says == SMTPD_GATE_TAKE)
+        return add_recipient(s, instead, whole, e);
+    note_discarded(s, whole);
+    return true;
+}
+
+static enum message_seen_what misdeed_of(const struct err *e) {
+    bool unknown = e->enhanced[1] == 1 && e->enhanced[2] == 1, relay = e->enhanced[1] == 7 && e->enhanced[2] == 1;
+    return unknown ? MESSAGE_SEEN_UNKNOWN : relay ? MESSAGE_SEEN_RELAY : MESSAGE_SEEN_ERROR;
 }
 
 static void note_refused(struct smtpd_session *s, const struct smtp_command *c, const struct err *e) {
+    smtpd_gate_refused(s, CONFIG_STAGE_RECIPIENT, c->path.mailbox, e);
     journal_event(s->shared->journal, JOURNAL_INFO, "recipient-refused",
                   JOURNAL_STR("session", slice_of(s->id, sizeof s->id)),
                   JOURNAL_STR("client", s->transaction->envelope.client), JOURNAL_STR("helo", buf_slice(&s->helo)),
@@ -221,9 +266,13 @@ void smtpd_rcpt(struct smtpd_session *s, const struct smtp_command *c) {
         smtpd_refuse(s, SLICE("452 4.5.3 too many recipients for one transaction\r\n"));
         return;
     }
-    if (!take_recipient(s, c, &e)) {
+    struct slice whole = SLICE_EMPTY;
+    size_t before = t->envelope.recipients_n;
+    bool possible = take_recipient(s, c, &whole, &e);
+    if (!possible || !judge(s, whole, before, &e)) {
         t->refused++;
         note_refused(s, c, &e);
+        s->misdeed = possible ? MESSAGE_SEEN_REFUSED : misdeed_of(&e);
         smtpd_refuse_err(s, &e);
         return;
     }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/envelope.h"
+#include "core/record.h"
 #include "svc/smtpd/smtpd_content.h"
 #include "wire/smtp_command.h"
 
@@ -14,10 +15,12 @@ enum { SMTPD_TRANSACTION_MAX = 4 * 1024 * 1024 }; // bytes of its arena: 10,000 
 struct smtpd_transaction {
     struct envelope envelope;
     size_t recipients_cap;
-    size_t accepted;       // RCPT commands, before aliases
-    uint32_t refused;      // likewise
-    struct slice for_whom; // the only recipient, as it was given, for Received
-    uint64_t size;         // as announced by SIZE; 0 where nothing was
+    size_t accepted;            // RCPT commands, before aliases; those that policy discards too
+    uint32_t refused;           // likewise
+    struct slice for_whom;      // the only recipient, as it was given, for Received
+    uint64_t size;              // as announced by SIZE; 0 where nothing was
+    struct record_filter *said; // what filters and our guard said, where there is no gate
+    size_t said_n;
     struct smtpd_content content;
     bool chunking; // BDAT has begun
     bool spoilt;   // a chunk could not be taken: what follows of the message can't be either (RFC 3030 2)
