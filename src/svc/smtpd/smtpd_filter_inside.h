@@ -1,6 +1,7 @@
 // smtpd_filter_inside: what the files of smtpd_filter share.
 //
-//     smtpd_filter.c          the envelope: which filters are asked, and what their answers mean
+//     smtpd_filter.c          the envelope: which filters are asked what
+//     smtpd_filter_verdict.c  what their answers mean, and what it means that there is none
 //     smtpd_filter_content.c  header, body, end
 //     smtpd_filter_changes.c  what a filter wants changed, put together and then done, all or nothing
 //     smtpd_filter_macros.c   what a filter is told beside
@@ -18,8 +19,9 @@ enum {
     SMTPD_FILTER_PATIENCE = 2,        // times its time that an answer may take with PROGRESS
     SMTPD_FILTER_CHANGES_MAX = 1000,  // of one filter in one message
     SMTPD_FILTER_RECIPIENTS_MAX = 1000,
-    SMTPD_FILTER_PIECE = 64 * 1024, // bytes of body that are held together
-    SMTPD_FILTER_WORDS = 400,       // bytes of what is said about a filter
+    SMTPD_FILTER_PIECE = 64 * 1024,    // bytes of body that are held together
+    SMTPD_FILTER_TEXT_MAX = 16 * 1024, // of a reply
+    SMTPD_FILTER_WORDS = 400,          // bytes of what is said about a filter
 };
 
 // Content that is held until somebody wants it: later filters, or the session when a filter made it.
@@ -112,7 +114,7 @@ static inline bool smtpd_milter_is(const struct smtpd_milter *m, uint32_t step) 
 void smtpd_filter_macros(struct smtpd_filters *f, struct smtpd_milter *m, enum milter_stage stage,
                          enum milter_command of, const struct err *why);
 
-// --- smtpd_filter.c
+// --- smtpd_filter_verdict.c
 
 void smtpd_filter_say(struct smtpd_filters *f, const struct smtpd_milter *m, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
