@@ -84,12 +84,12 @@ static void add_resolver_files(struct list_of_paths *l, const struct config *c) 
 }
 
 // Made here, since the jail covers what is there when it closes.
-static void add_policy_store(struct list_of_paths *l, const struct config *c) {
+static void add_part_of_state(struct list_of_paths *l, const struct config *c, const char *name) {
     const char *user = c->user.n ? arena_dup(l->arena, c->user).p : NULL;
-    struct slice path = arena_printf(l->arena, "%.*s/policy", SLICE_ARG(c->state));
+    struct slice path = arena_printf(l->arena, "%.*s/%s", SLICE_ARG(c->state), name);
     struct err e;
     if (path.p)
-        (void)!file_make_dir(path.p, user, &e); // a failure shows itself when the store is opened
+        (void)!file_make_dir(path.p, user, &e); // a failure shows itself when it is used
     add(l, path, JAIL_READ | JAIL_WRITE);
 }
 
@@ -100,7 +100,10 @@ size_t role_paths(enum role role, const struct config *c, struct arena *arena, s
         add(&l, c->state, JAIL_READ | JAIL_WRITE);
         break;
     case ROLE_POLICY:
-        add_policy_store(&l, c);
+        add_part_of_state(&l, c, "policy");
+        break;
+    case ROLE_HISTORY:
+        add_part_of_state(&l, c, "history");
         break;
     case ROLE_KEYS:
         return role_keys_paths(c, arena, to, max);

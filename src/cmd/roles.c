@@ -8,6 +8,7 @@
 #include "cmd/role_sessions.h"
 #include "svc/control/control.h"
 #include "svc/deliver/deliver.h"
+#include "svc/history/history.h"
 #include "svc/inject/inject.h"
 #include "svc/lookup/lookup.h"
 #include "svc/queue/queue.h"
@@ -113,6 +114,21 @@ static bool control_serve(void *service, struct listener *l, uint32_t index, str
 static void control_end(void *service) { control_stop(service); }
 static void control_gone(void *service) { control_free(service); }
 
+// --- history
+
+static void *history_make(struct world *w, const struct role_start *s, struct err *e) {
+    return history_new(w, s->config);
+}
+
+static void history_take(void *service, struct link *link, enum role peer, uint32_t instance) {
+    history_attach(service, link, peer);
+}
+
+static bool history_begin(void *service, struct err *e) { return history_start(service, e); }
+static void history_end(void *service) { history_stop(service); }
+static struct fiber_group *history_group(void *service) { return history_fibers(service); }
+static void history_gone(void *service) { history_free(service); }
+
 static const struct role_kind kinds[ROLE_COUNT] = {
     [ROLE_QUEUE] = {.disk = ROLE_DISK_STATE,
                     .make = queue_make,
@@ -142,6 +158,13 @@ static const struct role_kind kinds[ROLE_COUNT] = {
                        .stop = resolver_end,
                        .fibers = resolver_group,
                        .free = resolver_gone},
+    [ROLE_HISTORY] = {.disk = ROLE_DISK_STATE,
+                      .make = history_make,
+                      .start = history_begin,
+                      .attach = history_take,
+                      .stop = history_end,
+                      .fibers = history_group,
+                      .free = history_gone},
     [ROLE_CONTROL] = {.make = control_make,
                       .attach = control_take,
                       .listen = control_serve,

@@ -275,7 +275,7 @@ static int compute(const struct ground *g) {
 
 static int abort_it(const struct ground *g) { abort(); }
 
-#define STORE (ROLE_BIT(QUEUE) | ROLE_BIT(DELIVER) | ROLE_BIT(POLICY))
+#define STORE (ROLE_BIT(QUEUE) | ROLE_BIT(DELIVER) | ROLE_BIT(POLICY) | ROLE_BIT(HISTORY) | ROLE_BIT(REPORT))
 #define FILES                                                                                                          \
     (STORE | ROLE_BIT(RESOLVER) | ROLE_BIT(LOOKUP) | ROLE_BIT(AUTH) | ROLE_BIT(FETCH) | ROLE_BIT(KEYS))
 #define ASK (ROLE_BIT(RESOLVER) | ROLE_BIT(FETCH))

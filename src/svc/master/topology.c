@@ -46,6 +46,7 @@ uint32_t topology_instances(const struct config *c, enum role role) {
     case ROLE_CONNECT:
         return c->gate.filters_n > 0;
     case ROLE_HISTORY:
+        return c->gate.history.size > 0;
     case ROLE_REPORT:
     case ROLE_MASTER:
     case ROLE_COUNT:
