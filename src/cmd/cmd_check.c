@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 
 #include "base/json.h"
+#include "core/config_warn.h"
 #include "core/match.h"
 #include "core/sender.h"
 #include "rt/file.h"
@@ -70,6 +71,18 @@ static void check_tables(struct findings *f) {
     free(tables);
 }
 
+static void check_policy(struct findings *f) {
+    struct config_report report;
+    config_report_start(&report);
+    config_warn(f->site->config, &report);
+    for (size_t i = 0; i < report.n; i++) {
+        const struct config_mistake *m = &report.mistakes[i];
+        buf_addf(&f->warnings, "%s:%u:%u: warning: %.*s\n", f->site->path, m->place.line, m->place.column,
+                 SLICE_ARG(m->text));
+    }
+    config_report_done(&report);
+}
+
 static void put_lines(struct json *j, const char *name, struct slice lines) {
     struct slice line;
     json_key(j, name);
@@ -111,6 +124,8 @@ int cmd_check(const struct args *a) {
     bool ok = site_load(a->config, &f.site, &f.mistakes);
     if (ok)
         site_warn(f.site, &f.warnings);
+    if (ok)
+        check_policy(&f);
     if (ok)
         check_tables(&f);
     if (ok)

@@ -1,4 +1,5 @@
 // config_gate_test: what is said about strangers: how it comes out, the effective form, every mistake at its place.
+#include "core/config_warn.h"
 #include "core/rules.h"
 
 #include <setjmp.h>
@@ -266,10 +267,44 @@ static void test_mistakes(void **state) {
     assert_int_equal(bad, 0);
 }
 
+static const struct {
+    const char *text;
+    const char *warnings; // each with its line before it
+} doubtful[] = {
+    {H, ""},
+    {H "dnsbl zen.example.org", ""},
+    {H "dnsbl zen.example.org\npolicy recipient { }\npolicy content { }",
+     "2: lists are named, and no rule asks for dnsbl.score or dnsbl.allowed\n"},
+    {H "dnsbl zen.example.org\npolicy recipient { }\npolicy content { header \"X: {dnsbl.score}\" }", ""},
+    {H "filter a delegation unix:/a\nfilter b delegation unix:/b\npolicy mail { ask a }",
+     "3: filter b is never asked: no rule says \"ask b\"\n"},
+    {H "filter a milter unix:/a { for submission }", "2: filter a sees nothing: there is no listener of that kind\n"},
+    {H "policy mail {\n tag x\n reject\n tag y\n}",
+     "5: this rule is never come to: the one on line 4 always ends the stage\n"},
+    {H "policy mail {\n reject\n built-in\n}", "3: the built-in rules behind this rule are never come to\n"},
+    {H "policy mail {\n built-in\n reject\n}", ""},
+};
+
+static void test_warnings(void **state) {
+    for (size_t i = 0; i < sizeof doubtful / sizeof *doubtful; i++) {
+        BUF_AUTO struct buf got = {.max = 4096};
+        struct config_report report;
+        struct config *c = parse(doubtful[i].text);
+        config_report_start(&report);
+        config_warn(c, &report);
+        for (size_t w = 0; w < report.n; w++)
+            buf_addf(&got, "%u: %.*s\n", report.mistakes[w].place.line, SLICE_ARG(report.mistakes[w].text));
+        buf_add_char(&got, '\0');
+        assert_string_equal(got.p, doubtful[i].warnings);
+        config_report_done(&report);
+        config_free(c);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists_and_rates),     cmocka_unit_test(test_rest),     cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_effective_is_stable), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_effective_is_stable), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,10 +74,11 @@ const struct config_directive config_schema_gate[] = {
      .doc = "Mail that goes on to other servers is sealed by this key. Without it nothing is."},
 
     {"", "filter", "NAME milter|delegation ADDRESS [{ ... }]", .many = true, .build = config_part_filter,
-     .doc = "A filter of others, asked in the file's order: a milter (protocol version 6), or a server of Postfix's "
-            "policy delegation. ADDRESS is 127.0.0.1:8891, [::1]:8891 or unix:/path."},
+     .doc =
+         "A filter of others: a milter (protocol version 6), asked in the file's order; or a server of Postfix's "
+         "policy delegation, asked where a rule says ask NAME. ADDRESS is 127.0.0.1:8891, [::1]:8891 or unix:/path."},
     {"filter", "for", "mx submission", .build = config_part_filter_for, .fallback = "mx",
-     .doc = "Whose sessions it sees."},
+     .doc = "Whose sessions a milter sees."},
     {"filter", "connect", "TIME", .build = config_part_filter_time, .fallback = "10s",
      .doc = "How long to wait for the connection to it."},
     {"filter", "reply", "TIME", .build = config_part_filter_time, .fallback = "30s",

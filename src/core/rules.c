@@ -105,6 +105,36 @@ const struct rule *rule_run_next(struct rule_run *run) {
     return NULL;
 }
 
+// --- what may be asked
+
+static bool expression_asks(const struct rule_expression *e, enum fact which) {
+    if (e->op != RULE_OR && e->op != RULE_AND && e->op != RULE_NOT)
+        return e->fact == which;
+    for (const struct rule_expression *one = e->first; one; one = one->next)
+        if (expression_asks(one, which))
+            return true;
+    return false;
+}
+
+static bool text_asks(struct slice text, enum fact which) {
+    struct slice before, inner, header;
+    size_t at = 0;
+    while (rules_next_braces(text, &at, &before, &inner))
+        if (slice_eq(rules_fact_name(inner, &header), slice_str(fact_infos[which].name)))
+            return true;
+    return false;
+}
+
+bool rules_ask(const struct rules *r, enum fact which) {
+    for (size_t i = 0; i < r->n; i++) {
+        const struct rule *one = &r->list[i];
+        if ((one->when && expression_asks(one->when, which)) || text_asks(one->text, which) ||
+            (one->action == RULE_HEADER && text_asks(one->argument, which)))
+            return true;
+    }
+    return false;
+}
+
 // --- texts
 
 bool rules_next_braces(struct slice text, size_t *at, struct slice *before, struct slice *inner) {

@@ -100,6 +100,9 @@ struct slice rule_text(const struct rule *r, struct rule_facts *facts, struct ar
 // HEADER: the field with facts put in, likewise.
 struct slice rule_field(const struct rule *r, struct rule_facts *facts, struct arena *arena);
 
+// Whether any of these rules may ask for that fact, in its expression or in what it says.
+bool rules_ask(const struct rules *r, enum fact which);
+
 // --- for the configuration
 
 struct config_node;

@@ -29,8 +29,7 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
                                "reject 550 5.7.1 when not client.known and dnsbl.score >= 8 and not dnsbl.allowed "
                                "\"blocked: {dnsbl.reasons}\"\n"
                                // Where DKIM may yet prove a domain, content decides.
-                               "greylist when (spf = pass or not client.ptr-confirmed) and not proven "
-                               "\"greylisted; try again in a few minutes\"\n",
+                               "greylist when (spf = pass or not client.ptr-confirmed) and not proven\n",
 
     [CONFIG_STAGE_CONTENT] =
         "accept when client.trusted\n"
@@ -40,8 +39,7 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
         "\"forged: SPF of {spf.domain} fails: {spf.explanation}\"\n"
         "quarantine when from.broken \"no From, or several\"\n"
         "accept when client.local\n"
-        "greylist when spf != pass and client.ptr-confirmed and not proven "
-        "\"greylisted; try again in a few minutes\"\n",
+        "greylist when spf != pass and client.ptr-confirmed and not proven\n",
 };
 
 const char *rules_built_in_text(enum config_stage stage) { return texts[stage]; }
