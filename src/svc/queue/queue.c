@@ -36,6 +36,7 @@ struct queue_service *queue_new(struct world *w, const struct config *c) {
     queue_index_init(&q->index, w);
     queue_schedule_init(&q->schedule, c, &q->index, w);
     queue_commit_init(q);
+    queue_history_init(q);
     list_init(&q->peers);
     q->pump.run = pump_task;
     q->due_timer.fire = due_fire;
@@ -196,6 +197,7 @@ void queue_free(struct queue_service *q) {
     loop_timer_stop(q->world->loop, &q->settle_timer);
     loop_timer_stop(q->world->loop, &q->due_timer);
     loop_timer_stop(q->world->loop, &q->pump_timer);
+    queue_history_done(q);
     free_pending(q);
     forget_all(q);
     queue_attempt_free_all(q);

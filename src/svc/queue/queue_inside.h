@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/queue_id.h"
+#include "core/record.h"
 #include "rt/fiber.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
@@ -91,6 +92,13 @@ struct queue_attempt {
     } tried[];
 };
 
+// Outcomes that history is told of at the end of the turn.
+struct queue_history {
+    struct loop_task send;
+    struct buf waiting;
+    uint64_t n;
+};
+
 struct queue_service {
     struct world *world;
     const struct config *config;
@@ -112,6 +120,7 @@ struct queue_service {
     struct queue_attempt **attempts;
     size_t attempts_cap, attempts_n;
     uint32_t generation;
+    struct queue_history history;
     struct fiber_cond work; // for compaction and filling
     uint64_t free_bytes;
     bool low;               // less than the reserve is free
@@ -202,6 +211,13 @@ void queue_outcome_block(struct queue_service *q, struct queue_destination *d, c
 void queue_outcome_notify(struct queue_service *q, struct queue_message *m); // failures are durable: tell
 void queue_outcome_set_timer(struct queue_service *q);
 bool queue_expired(const struct queue_service *q, const struct queue_message *m);
+
+// --- queue_history.c
+
+void queue_history_init(struct queue_service *q);
+void queue_history_done(struct queue_service *q);
+void queue_history_tell(struct queue_service *q, enum record_outcome outcome, const struct queue_message *m,
+                        struct slice address, const struct log_recipient *r, struct slice remote);
 
 // --- queue_admin.c
 

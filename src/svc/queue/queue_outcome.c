@@ -59,6 +59,7 @@ static void give_up(struct queue_service *q, struct queue_message *m, uint32_t i
                     const struct log_recipient *why, const struct queue_how *how) {
     bool tells = queue_message_tells(m);
     log_outcome(q, JOURNAL_INFO, why->expired ? SLICE("expired") : SLICE("failed"), m, index, address, why, how);
+    queue_history_tell(q, why->expired ? RECORD_EXPIRED : RECORD_BOUNCED, m, address, why, why->remote);
     metric_add_at(&q->metric, METRIC_BOUNCED, why->expired ? METRIC_BOUNCE_EXPIRED : METRIC_BOUNCE_FAILED, 1);
     queue_reason_set(&q->index, &m->recipients[index].reason, why);
     close_recipient(q, m, &m->recipients[index], tells ? LOG_RECIPIENT_FAILED : LOG_RECIPIENT_DONE);
@@ -82,6 +83,7 @@ void queue_outcome_recipient(struct queue_service *q, struct queue_message *m, u
     metric_observe(&q->metric, METRIC_ATTEMPT_SECONDS, transport, how->ms_total * 1000000);
     if (o->result == MESSAGE_DELIVERED) {
         log_outcome(q, JOURNAL_INFO, SLICE("delivered"), m, index, address, &l, how);
+        queue_history_tell(q, RECORD_DELIVERED, m, address, &l, how->remote);
         metric_add_at(&q->metric, METRIC_DELIVERED, transport, 1);
         metric_observe(&q->metric, METRIC_TRANSIT_SECONDS, 0, (world_wall(q->world).ms - m->arrived.ms) * 1000000);
         close_recipient(q, m, r, LOG_RECIPIENT_DONE);
@@ -90,6 +92,7 @@ void queue_outcome_recipient(struct queue_service *q, struct queue_message *m, u
         give_up(q, m, index, address, &l, how);
     } else {
         log_outcome(q, JOURNAL_INFO, SLICE("deferred"), m, index, address, &l, how);
+        queue_history_tell(q, RECORD_DEFERRED, m, address, &l, how->remote);
         metric_add_at(&q->metric, METRIC_DEFERRED, transport, 1);
         queue_reason_set(&q->index, &r->reason, &l);
     }
