@@ -225,7 +225,7 @@ bool greylist_load(struct greylist *g, struct slice key, struct slice value) {
     struct unpack u = {.rest = value};
     struct slice name = slice_from(key, 1);
     struct wall when = {unpack_i64(&u)};
-    if (!name.n || !unpack_end(&u) || when.ms < 0)
+    if (!name.n || !unpack_end(&u) || when.ms < 0 || when.ms > INT64_MAX / 2)
         return false;
     for (int kind = 0; kind < GREYLIST_KINDS; kind++)
         if (key.p[0] == letters[kind]) {

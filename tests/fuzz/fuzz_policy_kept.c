@@ -1,8 +1,11 @@
-// fuzz_policy_kept: what a disk gives back of lock-outs, quotas and the guard: a key's length, the key, the value. What
-// is taken can be used, and is taken again when it is written again.
+// fuzz_policy_kept: what a disk gives back of lock-outs, quotas, the guard, and of strangers: a key's length, the key,
+// the value. What is taken can be used, and is taken again when it is written again.
+#include "core/greylist.h"
 #include "core/guard.h"
 #include "core/lockout.h"
 #include "core/quota.h"
+#include "core/standing.h"
+#include "core/volume.h"
 
 #include <stdlib.h>
 
@@ -59,6 +62,79 @@ static void guards(struct slice name, struct slice value) {
     guard_done(&g);
 }
 
+static void count_standing(void *arg, const struct standing_line *l) { *(size_t *)arg += strlen(l->why) + 1; }
+static void count_greylist(void *arg, const struct greylist_line *l) {
+    *(size_t *)arg += l->who.n + l->sender.n + l->recipient.n;
+}
+
+static void use_standing(struct standing *s, struct slice name) {
+    struct netaddr client = {NETADDR_V4, {192, 0, 2, 1}, 0};
+    struct standing_news news;
+    size_t n = 0;
+    (void)netaddr_parse_ip(name, &client);
+    standing_list(s, SLICE_EMPTY, now, count_standing, &n);
+    standing_list(s, name, now, count_standing, &n);
+    (void)standing_of_client(s, &client, now);
+    (void)standing_knows_domain(s, name, now);
+    for (int what = 0; what < MESSAGE_SEEN_WHATS; what++)
+        standing_seen(s, (enum message_seen_what)what, &client, name, now, &news);
+}
+
+static void standings(struct slice name, struct slice value) {
+    static const struct config_shutout c = {30, 3600000, 600000, 86400000, 1000, 10000};
+    BUF_AUTO struct buf k = {.max = 1 << 16}, v = {.max = 1 << 16};
+    struct standing s;
+    standing_init(&s, &c, &key);
+    if (standing_load(&s, name, value)) {
+        use_standing(&s, slice_from(name, 1));
+        standing_change_all(&s);
+        while (buf_reset(&k), buf_reset(&v), standing_next_change(&s, &k, &v))
+            if (v.n && !standing_load(&s, buf_slice(&k), buf_slice(&v)))
+                abort();
+        standing_clear(&s, slice_from(name, 1), now);
+        standing_clear(&s, SLICE_EMPTY, now);
+        standing_sweep(&s, now);
+    }
+    standing_done(&s);
+}
+
+static void greylists(struct slice name, struct slice value) {
+    static const struct config_greylist c = {120000, 86400000, 3024000000};
+    BUF_AUTO struct buf k = {.max = 1 << 16}, v = {.max = 1 << 16};
+    struct message_greylist m = {.client = {NETADDR_V4, {192, 0, 2, 1}, 0}, .sender = slice_from(name, 1)};
+    struct greylist g;
+    size_t n = 0;
+    greylist_init(&g, &c, &key);
+    if (greylist_load(&g, name, value)) {
+        greylist_list(&g, SLICE_EMPTY, now, count_greylist, &n);
+        greylist_list(&g, slice_from(name, 1), now, count_greylist, &n);
+        (void)greylist_ask(&g, &m, now);
+        m.domain = m.recipient = m.sender;
+        (void)greylist_ask(&g, &m, now);
+        greylist_wrote(&g, m.sender, now);
+        greylist_change_all(&g);
+        while (buf_reset(&k), buf_reset(&v), greylist_next_change(&g, &k, &v))
+            if (v.n && !greylist_load(&g, buf_slice(&k), buf_slice(&v)))
+                abort();
+        greylist_clear(&g, slice_from(name, 1));
+        greylist_sweep(&g, now);
+    }
+    greylist_done(&g);
+}
+
+static void volumes(struct slice name, struct slice value) {
+    BUF_AUTO struct buf k = {.max = 1 << 16}, v = {.max = 1 << 16};
+    struct volume all = {.changed = 0};
+    if (!volume_load(&all, name, value))
+        return;
+    for (int f = 0; f < VOLUME_FIGURES; f++) {
+        (void)volume_count(&all, (enum volume_figure)f, 1000, now);
+        (void)volume_look(&all, (enum volume_figure)f, now);
+    }
+    if (!volume_next_change(&all, &k, &v) || !volume_load(&all, buf_slice(&k), buf_slice(&v)))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0)
         return 0;
@@ -67,5 +143,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     lockouts(name, value);
     quotas(name, value);
     guards(name, value);
+    standings(name, value);
+    greylists(name, value);
+    volumes(name, value);
     return 0;
 }
