@@ -15,6 +15,7 @@ int cmd_sender(const struct args *a);  // words[0]: list, clear, block, allow
 int cmd_dkim(const struct args *a);    // words[0]: new, dns, check, rotate, list
 int cmd_verify(const struct args *a);  // words[0]: spf, dkim, arc, dmarc, all
 int cmd_parse(const struct args *a);   // words: what, text
+int cmd_simulate(const struct args *a);
 int cmd_stop(const struct args *a);
 int cmd_reload(const struct args *a);
 int cmd_version(const struct args *a);

@@ -126,6 +126,23 @@ static const struct command {
      "\n"
      "  posthouse parse dmarc 'v=DMARC1; p=reject; rua=mailto:dmarc@example.org'\n"
      "  posthouse parse mta-sts < mta-sts.txt\n"},
+    {"simulate", cmd_simulate, "what policy would say of a client and its mail",
+     "usage: posthouse simulate --client A [--helo H [--from F [--rcpt R ... [--message FILE]]]] [--user U] [--tls]\n"
+     "                          [--fact NAME=VALUE ...] [--dns FILE] [--now UNIXTIME] [-c FILE] [--json]\n"
+     "       posthouse simulate --replay FILE [--fact NAME=VALUE ...] [-c FILE] [--json]\n"
+     "\n"
+     "Walks the rules of the configuration without sending or remembering anything, and shows each stage, rule by\n"
+     "rule: whether it applied, the facts it looked at, what DNS was asked and said, and the reply that the client\n"
+     "would get. It ends where nothing more is known of the session. --from '<>' is the null reverse-path, --message -\n"
+     "standard input. --dns FILE stands for all of DNS. The client is one that was never seen; --fact\n"
+     "client.known=true, or any other fact of POLICY in posthouse.conf(5), says otherwise. Filters of others aren't\n"
+     "asked.\n"
+     "\n"
+     "--replay runs sessions that there were, as explain --json prints them or as a file of the history, against the\n"
+     "configuration -c, and prints only what changes. Facts are as they were recorded, and so is DNS.\n"
+     "\n"
+     "  posthouse simulate --client 192.0.2.1 --helo mx.example.net --from ann@example.net --rcpt bob@example.org\n"
+     "  posthouse explain --json 192.0.2.1 > then && posthouse simulate --replay then -c new.conf\n"},
     {"stop", cmd_stop, "stop a running server",
      "usage: posthouse stop [-c FILE] [--json]\n"
      "\n"
