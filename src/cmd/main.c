@@ -143,6 +143,13 @@ static const struct command {
      "\n"
      "  posthouse simulate --client 192.0.2.1 --helo mx.example.net --from ann@example.net --rcpt bob@example.org\n"
      "  posthouse explain --json 192.0.2.1 > then && posthouse simulate --replay then -c new.conf\n"},
+    {"report", cmd_report, "read aggregate reports of DMARC",
+     "usage: posthouse report show [FILE] [--json]\n"
+     "\n"
+     "Shows an aggregate report that came (RFC 9990, RFC 7489): the XML, compressed or in a zip archive, or the mail\n"
+     "that it is attached to. Without FILE, or with -, standard input is read.\n"
+     "\n"
+     "  posthouse report show 'google.com!example.org!1795219200!1795305599.zip'\n"},
     {"stop", cmd_stop, "stop a running server",
      "usage: posthouse stop [-c FILE] [--json]\n"
      "\n"
@@ -206,7 +213,7 @@ int cmd_too_many(const struct args *a, const char *what, const char *word) {
 
 static bool takes_words(const struct command *c) {
     return c->run == cmd_queue || c->run == cmd_user || c->run == cmd_lockout || c->run == cmd_guard ||
-           c->run == cmd_sender || c->run == cmd_dkim || c->run == cmd_verify || c->run == cmd_parse;
+           c->run == cmd_sender || c->run == cmd_dkim || c->run == cmd_verify || c->run == cmd_parse || c->run == cmd_report;
 }
 
 static int dispatch(struct args *a) {
