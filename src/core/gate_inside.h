@@ -9,9 +9,9 @@
 enum {
     GATE_CLIENT_MEMORY = 32 * 1024, // what is known of a client
     GATE_HELO_MEMORY = 16 * 1024,
-    GATE_MAIL_MEMORY = 2 * 1024 * 1024, // of a message: keys, records of DMARC
+    GATE_MAIL_MEMORY = 1024 * 1024, // of a message: keys, records of DMARC
     GATE_RECIPIENT_MEMORY = 64 * 1024,
-    GATE_SCRATCH_MEMORY = 2 * 1024 * 1024, // while something is found out
+    GATE_SCRATCH_MEMORY = 1024 * 1024, // while something is found out
     GATE_TAGS_MAX = 50,
     GATE_HEADERS_MAX = 50,
     GATE_ASKED_HEADERS_MAX = 50, // names of fields that rules asked for
