@@ -1,0 +1,203 @@
+# test_simulate: policy walked for clients that aren't there, over DNS in a file or a server of the test's; and recorded
+# decisions against another configuration.
+import json
+import os
+import subprocess
+
+import pytest
+
+from peers import Dns
+from site_of_test import BINARY, ENV, free_port
+
+ZONE = '''
+2.2.0.192.in-addr.arpa. PTR mail.good.example.
+mail.good.example. A 192.0.2.2
+good.example. MX 10 mail.good.example.
+good.example. TXT "v=spf1 a:mail.good.example -all"
+_dmarc.good.example. TXT "v=DMARC1; p=reject"
+other.example. MX 10 mail.other.example.
+66.2.0.192.bl.example. A 127.0.0.4
+66.2.0.192.bl.example. TXT "seen in a botnet"
+silent.example. MX 0 .
+slow.example. TIMEOUT
+'''
+
+CONFIG = '''version 1
+hostname mx.our.example
+state {dir}/state
+control {dir}/control
+listen mx 127.0.0.1:2525
+table people inline {{ "alice" "bob" "sales = alice, bob" }}
+table wanted file {dir}/wanted
+domain our.example {{ recipients people; deliver maildir "{dir}/mail/{{local}}" }}
+relay from 10.0.0.0/8
+dnsbl bl.example weight 8
+resolver forward 127.0.0.1:{port}
+{more}
+'''
+
+MESSAGE = 'From: Ann <ann@good.example>\nTo: alice@our.example\nSubject: hello\n\nhow are you\n'
+
+
+class House:
+    def __init__(self, directory):
+        self.dir, self.port = str(directory), free_port()
+        self.write('zone', ZONE)
+        self.write('message', MESSAGE)
+        self.write('wanted', 'news@list.example\n.friends.example\n')
+        self.configure()
+
+    def write(self, name, text):
+        with open(os.path.join(self.dir, name), 'w', encoding='utf-8') as f:
+            f.write(text)
+        return os.path.join(self.dir, name)
+
+    def configure(self, more='', name='posthouse.conf'):
+        return self.write(name, CONFIG.format(dir=self.dir, port=self.port, more=more))
+
+    def run(self, *args, code=0, config='posthouse.conf', stdin=None):
+        done = subprocess.run([BINARY, 'simulate', '-c', os.path.join(self.dir, config), *args], capture_output=True,
+                              text=True, timeout=60, env=ENV, input=stdin)
+        assert done.returncode == code, done
+        assert 'Sanitizer' not in done.stderr, done.stderr
+        return done
+
+    def session(self, client, helo, sender, *rcpts, message=True, more=(), code=0, dns=True):
+        args = ['--client', client, '--helo', helo, '--from', sender, '--json', *more]
+        for rcpt in rcpts or ['alice@our.example']:
+            args += ['--rcpt', rcpt]
+        if message:
+            args += ['--message', os.path.join(self.dir, 'message')]
+        if dns:
+            args += ['--dns', os.path.join(self.dir, 'zone')]
+        return json.loads(self.run(*args, code=code).stdout)
+
+
+@pytest.fixture
+def house(tmp_path):
+    return House(tmp_path)
+
+
+def step(result, stage, at=0):
+    return [s for s in result['steps'] if s['stage'] == stage][at]
+
+
+def facts(step_of):
+    return {name: value for rule in step_of['rules'] for name, value in rule['facts'].items()}
+
+
+def test_good_mail(house):
+    result = house.session('192.0.2.2', 'mail.good.example', 'ann@good.example')
+    assert result['verdict']['outcome'] == 'taken', result['verdict']
+    assert 'spf=pass' in result['results'] and 'dmarc=pass' in result['results']
+    first, again = step(result, 'recipient'), step(result, 'recipient', 1)
+    assert first['reply'].startswith('451 4.7.1') and again['again'] and not again['reply']
+    assert facts(first)['spf'] == 'pass' and facts(again)['proven'] == 'true'
+    asked = {d['question']: d['answer'] for d in first['dns']}
+    assert asked['TXT good.example'] == 'OK v=spf1 a:mail.good.example -all'
+
+
+def test_forged_mail(house):
+    result = house.session('192.0.2.3', 'mail.other.example', 'x@other.example')
+    assert result['verdict'] == {'outcome': 'refused', 'stage': 'content', 'line': 0,
+                                 'reply': '550 5.7.1 forged: by the DMARC policy of good.example'}
+    house.configure('dmarc monitor')
+    assert house.session('192.0.2.3', 'mail.other.example', 'x@other.example')['verdict']['outcome'] == 'taken'
+
+
+def test_signed_mail(house):
+    dkim = pytest.importorskip('dkim')
+    key = subprocess.run(['openssl', 'genrsa', '2048'], capture_output=True, check=True).stdout
+    public = subprocess.run(['openssl', 'rsa', '-pubout', '-outform', 'DER'], input=key, capture_output=True,
+                            check=True).stdout
+    import base64
+    record = base64.b64encode(public).decode()
+    house.write('zone', ZONE + f's._domainkey.good.example. TXT "v=DKIM1; k=rsa; p={record[:200]}" "{record[200:]}"\n')
+    message = MESSAGE.replace('\n', '\r\n').encode()
+    signed = dkim.sign(message, b's', b'good.example', key) + message
+    house.write('message', signed.decode().replace('\r\n', '\n'))
+    result = house.session('192.0.2.3', 'mail.other.example', 'x@other.example')
+    assert result['verdict']['outcome'] == 'taken', result
+    assert 'dkim=pass' in result['results'] and 'dmarc=pass' in result['results']
+
+
+def test_what_a_rule_says(house):
+    house.configure('policy recipient {\n    accept when sender in wanted\n    reject 553 when recipients > 1 "one by one"\n'
+                    '    tarpit 3s when not helo.confirmed\n    tag slow when not helo.confirmed\n    built-in\n}')
+    result = house.session('192.0.2.66', 'mail.other.example', 'x@other.example', 'alice@our.example',
+                           more=['--fact', 'proven=yes'])
+    refused = step(result, 'recipient')
+    assert refused['reply'] == '550 5.7.1 blocked: bl.example (127.0.0.4: seen in a botnet)'
+    assert refused['tarpit_seconds'] == 3
+    result = house.session('192.0.2.66', 'mail.other.example', 'news@list.example', 'alice@our.example',
+                           more=['--fact', 'sender.missing=false'], message=False)
+    assert result['verdict']['outcome'] == 'taken'
+    assert [(r['line'] > 0, r['matched']) for r in step(result, 'recipient')['rules']] == [(True, True)]
+    result = house.session('192.0.2.2', 'mail.good.example', 'ann@good.example', 'alice@our.example', 'bob@our.example',
+                           more=['--fact', 'proven=true'], message=False)
+    second = step(result, 'recipient', 1)
+    assert second['reply'] == '553 5.7.1 one by one' and second['line'] == 14
+
+
+def test_recipients(house):
+    result = house.session('192.0.2.2', 'mail.good.example', 'ann@good.example', 'nobody@our.example', 'sales@our.example',
+                           'x@elsewhere.example', more=['--fact', 'proven=true'])
+    replies = [s['reply'][:9] for s in result['steps'] if s['stage'] == 'recipient']
+    assert replies == ['550 5.1.1', '', '550 5.7.1']
+    assert result['verdict']['outcome'] == 'taken'
+    result = house.session('10.1.1.1', 'pc', 'ann@good.example', 'x@elsewhere.example')
+    assert result['verdict']['outcome'] == 'taken'
+    result = house.session('192.0.2.9', 'pc', 'ann@our.example', 'x@elsewhere.example', more=['--user', 'ann'])
+    assert result['verdict']['outcome'] == 'taken'
+
+
+def test_ends_where_nothing_is_known(house):
+    stages = [s['stage'] for s in json.loads(house.run('--client', '192.0.2.2', '--json', '--dns',
+                                                       os.path.join(house.dir, 'zone')).stdout)['steps']]
+    assert stages == ['connect']
+    text = house.run('--client', '192.0.2.2', '--helo', 'mx.our.example', '--dns', os.path.join(house.dir, 'zone')).stdout
+    assert 'verdict: refused at helo: 550 5.7.1' in text
+    text = house.run('--client', '192.0.2.3', '--helo', 'mail.other.example', '--from', '<>', '--rcpt', '<alice@our.example>',
+                     '--dns', os.path.join(house.dir, 'zone')).stdout
+    assert 'without a message' in text
+
+
+def test_dns_of_a_server(house, peer):
+    dns = peer(Dns, ZONE.replace('slow.example. TIMEOUT', '') + '2.0.0.127.bl.example. A 127.0.0.2\n')
+    house.port = dns.port
+    house.configure()
+    result = house.session('192.0.2.66', 'mail.other.example', 'x@other.example', dns=False)
+    assert step(result, 'recipient')['reply'].startswith('550 5.7.1 blocked'), result['verdict']
+    assert house.session('192.0.2.2', 'mail.good.example', 'ann@good.example', dns=False)['verdict']['outcome'] == 'taken'
+
+
+def test_list_out_of_its_senses(house, peer):
+    """A list without its test entry (RFC 5782 5) is told of, and decides nothing."""
+    dns = peer(Dns, ZONE.replace('slow.example. TIMEOUT', ''))
+    house.port = dns.port
+    house.configure()
+    done = house.run('--client', '192.0.2.66', '--helo', 'a.other.example', '--from', 'x@other.example', '--rcpt',
+                     'alice@our.example', '--json')
+    assert "bl.example isn't asked" in done.stderr
+    assert json.loads(done.stdout)['verdict']['outcome'] == 'taken'
+
+
+def test_nobody_answers(house):
+    """Where DNS is silent nothing is held against the client."""
+    result = house.session('192.0.2.2', 'mail.good.example', 'ann@slow.example', more=['--fact', 'spf=none'])
+    assert not step(result, 'mail')['reply']
+
+
+def test_usage(house):
+    zone = os.path.join(house.dir, 'zone')
+    house.run(code=64)
+    house.run('--client', 'nowhere', code=64)
+    house.run('--client', '192.0.2.1', '--from', 'no address', code=64)
+    house.run('--client', '192.0.2.1', '--rcpt', 'a@b@c', code=64)
+    house.run('--client', '192.0.2.1', '--fact', 'no.such=1', code=64)
+    house.run('--client', '192.0.2.1', '--fact', 'client.known=perhaps', code=64)
+    house.run('--client', '192.0.2.1', '--now', 'x', code=64)
+    house.run('--client', '192.0.2.1', '--dns', zone + '.not', code=66)
+    house.run('--client', '192.0.2.1', '--dns', house.write('bad', 'a.example. A nonsense\n'), code=65)
+    house.run('--client', '192.0.2.1', '--dns', zone, '--message', zone + '.not', code=66)
+    house.run('--client', '192.0.2.1', '--dns', zone, config='none', code=78)
