@@ -44,7 +44,7 @@ static bool take_client(struct args *a, int option) {
         return add(&a->rcpts, &a->rcpts_n);
     case 'F':
         return add(&a->facts, &a->facts_n);
-    case 'n':
+    case 'Z':
         a->dns = optarg;
         break;
     case 'i':
@@ -103,6 +103,9 @@ static bool take(struct args *a, int option, int argc, char **argv) {
     case 'E':
         a->ed25519 = true;
         break;
+    case 'n':
+        a->count = optarg;
+        break;
     case 'N':
         take_now(a, argc, argv);
         break;
@@ -121,7 +124,7 @@ bool args_parse(int argc, char **argv, struct args *out) {
         {"generate", no_argument, NULL, 'g'},     {"delete", no_argument, NULL, 'D'},
         {"rsa", required_argument, NULL, 'R'},    {"selector", required_argument, NULL, 'S'},
         {"ed25519", no_argument, NULL, 'E'},      {"now", no_argument, NULL, 'N'},
-        {"dns", required_argument, NULL, 'n'},    {"ip", required_argument, NULL, 'i'},
+        {"dns", required_argument, NULL, 'Z'},    {"ip", required_argument, NULL, 'i'},
         {"helo", required_argument, NULL, 'H'},   {"from", required_argument, NULL, 'f'},
         {"client", required_argument, NULL, 'i'}, {"message", required_argument, NULL, 'm'},
         {"user", required_argument, NULL, 'u'},   {"replay", required_argument, NULL, 'p'},
@@ -132,7 +135,7 @@ bool args_parse(int argc, char **argv, struct args *out) {
     int option;
     optind = 1;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "c:jh", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:jhn:", options, NULL)) != -1) {
         if (take(&a, option, argc, argv))
             continue;
         fprintf(stderr, "%s: an unknown option, or one without its value: %s; see: %s --help\n", a.program,

@@ -19,6 +19,7 @@ struct args {
     const char *selector; // --selector S
     bool ed25519, now;    // --ed25519, --now
     const char *now_time; // --now UNIXTIME: a number that follows belongs to it
+    const char *count;    // -n N
     const char *dns;      // --dns FILE: stands for all of DNS
     const char *ip;       // --ip A, --client A
     const char *helo;     // --helo H

@@ -16,6 +16,7 @@ int cmd_dkim(const struct args *a);    // words[0]: new, dns, check, rotate, lis
 int cmd_verify(const struct args *a);  // words[0]: spf, dkim, arc, dmarc, all
 int cmd_parse(const struct args *a);   // words: what, text
 int cmd_simulate(const struct args *a);
+int cmd_explain(const struct args *a); // words: what is asked about
 int cmd_report(const struct args *a);  // words[0]: show
 int cmd_stop(const struct args *a);
 int cmd_reload(const struct args *a);

@@ -150,6 +150,17 @@ static const struct command {
      "that it is attached to. Without FILE, or with -, standard input is read.\n"
      "\n"
      "  posthouse report show 'google.com!example.org!1795219200!1795305599.zip'\n"},
+    {"explain", cmd_explain, "tell why mail was accepted, refused or given up",
+     "usage: posthouse explain ID | ADDRESS | @DOMAIN | CLIENT | NETWORK [-n N] [--all] [-c FILE] [--json]\n"
+     "\n"
+     "Tells what happened, newest last: who connected, what was decided and by which rule, the facts and the answers\n"
+     "of DNS that it looked at, what filters said, what became of the message. ID is that of a message or of a\n"
+     "session, ADDRESS a sender, a recipient or a user. Needs no running server. The latest 10 stories are told, or N\n"
+     "(0: all). --all shows the rules that did not apply, too. With --json, a line for each record; simulate --replay\n"
+     "reads them. Exits with 67 when nothing is known.\n"
+     "\n"
+     "  posthouse explain ann@example.net\n"
+     "  posthouse explain 192.0.2.0/24 -n 3\n"},
     {"stop", cmd_stop, "stop a running server",
      "usage: posthouse stop [-c FILE] [--json]\n"
      "\n"

@@ -1,0 +1,48 @@
+// story_match: which records are meant, and which belong together.
+#include "core/story.h"
+
+#include "core/queue_id.h"
+
+void story_wish_parse(struct slice text, struct story_wish *out) {
+    *out = (struct story_wish){.text = text};
+    if (text.n > 2 && text.p[0] == '<' && text.p[text.n - 1] == '>')
+        out->text = slice_of(text.p + 1, text.n - 2);
+    if (!queue_id_parse(text, &out->queue_id))
+        out->queue_id = 0;
+    out->has_net = netaddr_parse_net(text, &out->net);
+}
+
+static struct slice domain_of(struct slice address) { return slice_from(address, slice_rfind(address, '@') + 1); }
+
+static bool names(struct slice wish, struct slice address) {
+    if (address.n == 0 || wish.n == 0)
+        return false;
+    if (wish.n && wish.p[0] == '@')
+        return slice_ieq(slice_from(wish, 1), domain_of(address));
+    return slice_ieq(wish, address) || slice_ieq(wish, domain_of(address));
+}
+
+bool story_matches(const struct story_wish *w, const struct record *r) {
+    if ((w->queue_id && r->queue_id == w->queue_id) || (r->session.n && slice_ieq(w->text, r->session)))
+        return true;
+    if (w->has_net)
+        return r->client.family != NETADDR_NONE && netaddr_in_net(&r->client, &w->net);
+    if (names(w->text, r->sender) || names(w->text, r->user) || (r->helo.n && slice_ieq(w->text, r->helo)))
+        return true;
+    for (size_t i = 0; i < r->recipients_n; i++)
+        if (names(w->text, r->recipients[i]))
+            return true;
+    return false;
+}
+
+void story_key(const struct record *r, struct buf *to) {
+    pack_u64(to, r->queue_id);
+    if (!r->queue_id)
+        pack_slice(to, slice_upto(r->session, 250));
+}
+
+int story_order(const struct record *a, const struct record *b) {
+    if (a->when.ms != b->when.ms)
+        return a->when.ms < b->when.ms ? -1 : 1;
+    return (int)a->stage - (int)b->stage;
+}
