@@ -55,10 +55,7 @@ static const struct jail_role roles[ROLE_COUNT] = {
                      .access = JAIL_READ | JAIL_WRITE,
                      .owns_elsewhere = true},
     // ... it connects to filters, for those who may not
-    [ROLE_CONNECT] = {.filtered = true,
-                      .calls = JAIL_CONNECT_TCP | JAIL_CONNECT_UNIX | JAIL_READ_FILES,
-                      .access = JAIL_READ,
-                      .owns_elsewhere = true},
+    [ROLE_CONNECT] = {.filtered = true, .calls = JAIL_CONNECT_TCP | JAIL_CONNECT_UNIX},
 };
 
 const struct jail_role *jail_role(enum role role) { return &roles[role]; }

@@ -279,8 +279,8 @@ static int abort_it(const struct ground *g) { abort(); }
 #define FILES                                                                                                          \
     (STORE | ROLE_BIT(RESOLVER) | ROLE_BIT(LOOKUP) | ROLE_BIT(AUTH) | ROLE_BIT(FETCH) | ROLE_BIT(KEYS))
 #define ASK (ROLE_BIT(RESOLVER) | ROLE_BIT(FETCH))
-#define OUT (ROLE_BIT(RELAY) | ASK)
-#define LOCAL ROLE_BIT(AUTH)
+#define OUT (ROLE_BIT(RELAY) | ROLE_BIT(CONNECT) | ASK)
+#define LOCAL (ROLE_BIT(AUTH) | ROLE_BIT(CONNECT))
 #define IN (ROLE_BIT(SMTPD) | ROLE_BIT(SUBMISSION) | ROLE_BIT(CONTROL))
 #define NOBODY 0
 #define ALL ROLE_ANY

@@ -143,7 +143,7 @@ static void meet_failure(struct scene *s) {
             break;
         case CONFIG_FILTER_REJECT:
             assert_int_equal(v->what, SMTPD_FILTER_REFUSE);
-            assert_int_equal(v->why.smtp, 554);
+            assert_int_equal(v->why.smtp, 550);
             break;
         case CONFIG_FILTER_ACCEPT:
         case CONFIG_FILTER_QUARANTINE:

@@ -58,7 +58,7 @@ bool smtpd_filter_failed(struct smtpd_filters *f, struct smtpd_milter *m, const 
         f->out.reason = arena_printf(&f->arena, "the filter %.*s could not be asked", SLICE_ARG(m->config->name));
         return true;
     case CONFIG_FILTER_REJECT:
-        refuse_as(f, m, 554, "5.3.0", "a filter that has to see the message can't be asked", v);
+        refuse_as(f, m, 550, "5.7.1", "a filter that has to see the message can't be asked", v);
         return false;
     case CONFIG_FILTER_TEMPFAIL:
         break;
