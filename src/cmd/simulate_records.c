@@ -2,9 +2,15 @@
 #include "cmd/simulate_records.h"
 
 #include "base/num.h"
+#include "base/mem.h"
+#include "base/num.h"
 #include "core/record_file.h"
+#include "rt/file.h"
+#include "rt/file_list.h"
 
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 enum { RECORD_ARENA = 4 << 20 };
 
@@ -82,11 +88,27 @@ static struct slice *read_texts(const json_t *object, const char *name, struct a
     return out;
 }
 
-// "550 5.7.1 text", as explain writes the reply.
 static void read_reply(const json_t *object, struct arena *arena, struct record *r) {
     uint64_t code = number_of(object, "code");
     r->code = code < 600 ? (uint16_t)code : 0;
     r->text = text_of(object, "text", arena);
+}
+
+static int64_t number_at(struct slice text, size_t at, size_t n) {
+    uint64_t v;
+    return num_u64(slice_upto(slice_from(text, at), n), 9999, &v) ? (int64_t)v : 0;
+}
+
+// "2026-11-21T10:41:15.123Z" (RFC 3339), as explain writes it. Days since 1970 by the count of those of 400 years.
+static struct wall when_of(struct slice text) {
+    int64_t month = number_at(text, 5, 2), day = number_at(text, 8, 2);
+    int64_t year = number_at(text, 0, 4) - (month <= 2), of_400 = year % 400;
+    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    int64_t days = year / 400 * 146097 + of_400 * 365 + of_400 / 4 - of_400 / 100 + of_year - 719468;
+    int64_t seconds = number_at(text, 11, 2) * 3600 + number_at(text, 14, 2) * 60 + number_at(text, 17, 2);
+    if (text.n < 23 || month == 0)
+        return (struct wall){0};
+    return (struct wall){days * MS_DAY + seconds * MS_SECOND + number_at(text, 20, 3)};
 }
 
 static bool read_record(const json_t *object, struct arena *arena, struct record *r, struct err *e) {
@@ -97,6 +119,7 @@ static bool read_record(const json_t *object, struct arena *arena, struct record
     *r = (struct record){.stage = stage, .outcome = outcome};
     if (!netaddr_parse_ip(text_of(object, "client", arena), &r->client))
         r->client = (struct netaddr){0};
+    r->when = when_of(text_of(object, "when", arena));
     r->session = text_of(object, "session", arena);
     r->helo = text_of(object, "helo", arena);
     r->user = text_of(object, "user", arena);
@@ -135,24 +158,79 @@ static bool take_lines(struct slice text, void (*take)(void *arg, const struct r
     return true;
 }
 
-// --- segments
+// --- files of the history: one that the server writes to ends in a torn record
 
-static bool take_segment(struct slice rest, void (*take)(void *arg, const struct record *r), void *arg, struct err *e) {
+static void take_segment(struct slice rest, void (*take)(void *arg, const struct record *r), void *arg) {
     struct slice packed;
     while (record_file_next(&rest, &packed)) {
         ARENA_AUTO struct arena arena = {.max = RECORD_ARENA};
         struct record r;
-        if (!record_unpack(packed, &arena, &r))
-            return err_set(e, ERR_PERMANENT, "a record can't be read");
-        take(arg, &r);
+        if (record_unpack(packed, &arena, &r))
+            take(arg, &r);
     }
+}
+
+static bool take_file(const char *path, void (*take)(void *arg, const struct record *r), void *arg, struct err *e) {
+    BUF_AUTO struct buf text = {.max = SIMULATE_RECORDS_MAX};
+    struct wall begun;
+    if (!file_read(path, &text, e))
+        return false;
+    struct slice rest = buf_slice(&text);
+    if (!record_file_open(&rest, &begun))
+        return take_lines(rest, take, arg, e) || err_while(e, "%s", path);
+    take_segment(rest, take, arg);
     return true;
 }
 
-bool simulate_records(struct slice text, void (*take)(void *arg, const struct record *r), void *arg, struct err *e) {
-    struct slice rest = text;
-    struct wall begun;
-    if (record_file_open(&rest, &begun))
-        return take_segment(rest, take, arg, e);
-    return take_lines(text, take, arg, e);
+// --- a directory
+
+struct numbers {
+    uint64_t *list;
+    size_t n, cap;
+};
+
+static void add_number(void *arg, struct slice name) {
+    struct numbers *all = arg;
+    char text[RECORD_FILE_NAME] = "";
+    uint64_t number;
+    if (name.n != sizeof text - 1)
+        return;
+    memcpy(text, name.p, name.n);
+    if (!record_file_number(text, &number))
+        return;
+    if (all->n == all->cap) {
+        all->cap = all->cap ? all->cap * 2 : 64;
+        all->list = mem_grow(all->list, all->cap, sizeof *all->list);
+    }
+    all->list[all->n++] = number;
+}
+
+static int by_size(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+// A file may go meanwhile: the server removes the oldest.
+static void take_files(const char *directory, const struct numbers *all, void (*take)(void *, const struct record *),
+                       void *arg) {
+    for (size_t i = 0; i < all->n; i++) {
+        char path[4096], name[RECORD_FILE_NAME];
+        struct err ignored;
+        record_file_name(all->list[i], name);
+        snprintf(path, sizeof path, "%s/%s", directory, name);
+        if (!take_file(path, take, arg, &ignored))
+            continue;
+    }
+}
+
+bool simulate_records(const char *path, void (*take)(void *arg, const struct record *r), void *arg, struct err *e) {
+    struct numbers all = {0};
+    struct err no_directory;
+    if (!file_list(path, add_number, &all, &no_directory))
+        return take_file(path, take, arg, e);
+    if (all.n)
+        qsort(all.list, all.n, sizeof *all.list, by_size);
+    take_files(path, &all, take, arg);
+    free(all.list);
+    return true;
 }

@@ -1,4 +1,5 @@
-// simulate_records: recorded sessions out of a file: lines of `posthouse explain --json`, or a segment of the history.
+// simulate_records: recorded decisions out of files: lines of `posthouse explain --json`, a file of the history, or its
+// directory.
 #pragma once
 
 #include "base/err.h"
@@ -6,6 +7,6 @@
 
 enum { SIMULATE_RECORDS_MAX = 1 << 30 }; // bytes of a file
 
-// Hands each record to `take`, whose memory is gone afterwards. False: `e` names the line that can't be read.
-MUST_CHECK bool simulate_records(struct slice text, void (*take)(void *arg, const struct record *r), void *arg,
+// Hands each record to `take`, whose memory is gone afterwards. False: `e` names what can't be read.
+MUST_CHECK bool simulate_records(const char *path, void (*take)(void *arg, const struct record *r), void *arg,
                                  struct err *e);

@@ -3,18 +3,16 @@
 #include "cmd/simulate_replay.h"
 
 #include "base/list.h"
-#include "cmd/show.h"
+#include "cmd/simulate_change.h"
 #include "cmd/simulate_records.h"
-#include "cmd/simulate_show.h"
 #include "core/dns_words.h"
-#include "rt/file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 
-enum { UNKNOWN_MAX = 20, TEXT_MAX = 2000, JSON_LINE_MAX = 1 << 20 };
+enum { UNKNOWN_MAX = 20 };
 
 struct replaying {
     bool json;
@@ -144,17 +142,10 @@ static void ask(struct oracle *o, const struct oracle_question *questions, size_
 
 // --- then and now
 
-static const struct record_rule *deciding_rule(const struct record *r) {
-    for (size_t i = r->rules_n; i-- > 0;)
-        if (r->rules[i].matched)
-            return &r->rules[i];
-    return NULL;
-}
-
 // A refusal that no rule made isn't a rule's to change.
 static bool by_policy(const struct record *r) {
     static const char *const actions[] = {"reject", "defer", "greylist", "ask", "discard", "hold"};
-    const struct record_rule *rule = deciding_rule(r);
+    const struct record_rule *rule = simulate_change_rule(r);
     if (r->outcome == RECORD_ACCEPTED || r->outcome == RECORD_HELD)
         return true;
     for (size_t i = 0; rule && i < sizeof actions / sizeof *actions; i++)
@@ -164,7 +155,7 @@ static bool by_policy(const struct record *r) {
 }
 
 static bool was_greylisted(const struct record *r) {
-    const struct record_rule *rule = deciding_rule(r);
+    const struct record_rule *rule = simulate_change_rule(r);
     return r->outcome == RECORD_DEFERRED && rule && slice_starts(rule->source, SLICE("greylist"));
 }
 
@@ -213,125 +204,13 @@ static void run(struct replaying *r, const struct record *record) {
     simulate_run(&r->simulate, &session, (enum config_stage)record->stage);
 }
 
-// --- telling
-
-struct change {
-    const struct record *record;
-    enum simulate_outcome then, now;
-    const struct simulate_step *why; // now; NULL: nothing is against it
-};
-
-static void add_then(const struct change *c, struct buf *b) {
-    const struct record *r = c->record;
-    const struct record_rule *rule = deciding_rule(r);
-    buf_addf(b, "%s at %s", simulate_outcome_name(c->then), record_stage_names[r->stage]);
-    if (r->code)
-        buf_addf(b, ": %u %.*s", r->code, SLICE_ARG(r->text));
-    if (rule && c->then != SIMULATE_TAKEN)
-        buf_addf(b, "  [%.*s]", SLICE_ARG(rule->source));
-}
-
-static const struct simulate_rule *rule_of(const struct simulate_step *step) {
-    for (size_t i = step->rules_n; i-- > 0;)
-        if (step->rules[i].matched)
-            return &step->rules[i];
-    return NULL;
-}
-
-static void add_now(const struct change *c, struct buf *b) {
-    const struct simulate_rule *rule = c->why ? rule_of(c->why) : NULL;
-    buf_add_str(b, simulate_outcome_name(c->now));
-    if (c->why)
-        buf_addf(b, " at %s", config_stage_names[c->why->stage]);
-    if (c->why && c->why->outcome == GATE_REFUSE) {
-        buf_add_str(b, ": ");
-        simulate_add_reply(b, &c->why->why);
-    }
-    if (rule)
-        buf_addf(b, "  [%.*s]", SLICE_ARG(rule->source));
-    if (rule && rule->line)
-        buf_addf(b, " line %u", rule->line);
-}
-
-static void add_unknown(const struct replaying *r, struct buf *b) {
-    for (size_t i = 0; i < r->unknown_n; i++)
-        buf_addf(b, "%s%.*s", i ? ", " : "", SLICE_ARG(r->unknown[i]));
-}
-
-static void print_line(const char *label, struct buf *b) {
-    buf_add_char(b, '\0');
-    printf("  %-9s ", label);
-    show_text(stdout, b->p ? b->p : "");
-    putchar('\n');
-    buf_reset(b);
-}
-
-static void print_who(const struct record *r, struct buf *b) {
-    if (r->when.ms) {
-        wall_add_rfc3339(b, r->when);
-        buf_add_str(b, "  ");
-    }
-    netaddr_add_ip(b, &r->client);
-    buf_addf(b, "  HELO %.*s  from <%.*s>", SLICE_ARG(r->helo), SLICE_ARG(r->sender));
-    for (size_t i = 0; i < r->recipients_n && i < 3; i++)
-        buf_addf(b, "  to <%.*s>", SLICE_ARG(r->recipients[i]));
-    if (r->recipients_n > 3)
-        buf_addf(b, "  and %zu more", r->recipients_n - 3);
-    buf_add_char(b, '\0');
-    show_text(stdout, b->p ? b->p : "");
-    putchar('\n');
-    buf_reset(b);
-}
-
-static void print_change(const struct replaying *r, const struct change *c) {
-    BUF_AUTO struct buf b = {.max = 64 * 1024};
-    print_who(c->record, &b);
-    add_then(c, &b);
-    print_line("was", &b);
-    add_now(c, &b);
-    print_line("would be", &b);
-    if (r->unknown_n) {
-        add_unknown(r, &b);
-        print_line("unknown", &b);
-    }
-    putchar('\n');
-}
-
-static void put_text(struct json *j, const char *name, void (*add)(const struct change *c, struct buf *b),
-                     const struct change *c) {
-    BUF_AUTO struct buf b = {.max = 64 * 1024};
-    add(c, &b);
-    json_put_slice(j, name, buf_slice(&b));
-}
-
-static void print_change_json(const struct replaying *r, const struct change *c) {
-    BUF_AUTO struct buf b = {.max = JSON_LINE_MAX};
-    struct json j = {.out = &b};
-    char text[64];
-    struct buf ip = {.p = text, .cap = sizeof text, .max = sizeof text};
-    netaddr_add_ip(&ip, &c->record->client);
-    json_open_object(&j);
-    json_put_slice(&j, "session", c->record->session);
-    json_put_slice(&j, "client", buf_slice(&ip));
-    json_put_slice(&j, "sender", c->record->sender);
-    json_put_str(&j, "was", simulate_outcome_name(c->then));
-    json_put_str(&j, "would_be", simulate_outcome_name(c->now));
-    put_text(&j, "was_because", add_then, c);
-    put_text(&j, "would_be_because", add_now, c);
-    json_key(&j, "unknown");
-    json_open_array(&j);
-    for (size_t i = 0; i < r->unknown_n; i++)
-        json_slice(&j, r->unknown[i]);
-    json_end(&j);
-    json_end(&j);
-    printf("%.*s\n", SLICE_ARG(buf_slice(&b)));
-}
-
 // --- all
 
 static void compare(struct replaying *r, const struct record *record) {
-    struct change c = {.record = record, .then = outcome_then(record)};
+    struct simulate_change c = {.record = record, .then = outcome_then(record)};
     c.now = outcome_now(&r->simulate, record->recipients_n, &c.why);
+    c.unknown = r->unknown;
+    c.unknown_n = r->unknown_n;
     bool other_code = c.why && c.why->outcome == GATE_REFUSE && record->code && c.why->why.smtp != record->code;
     r->unsure += r->unknown_n > 0;
     if (c.then == c.now && !other_code)
@@ -340,9 +219,9 @@ static void compare(struct replaying *r, const struct record *record) {
     r->harder += c.now > c.then;
     r->milder += c.now < c.then;
     if (r->json)
-        print_change_json(r, &c);
+        simulate_change_show_json(&c);
     else
-        print_change(r, &c);
+        simulate_change_show(&c);
 }
 
 static void take(void *arg, const struct record *record) {
@@ -374,15 +253,10 @@ static void sum_up(const struct replaying *r) {
 }
 
 static int read_and_run(const struct args *a, struct replaying *r) {
-    BUF_AUTO struct buf text = {.max = SIMULATE_RECORDS_MAX};
     struct err e = {0};
-    if (!file_read(a->replay, &text, &e)) {
+    if (!simulate_records(a->replay, take, r, &e)) {
         fprintf(stderr, "%s: simulate: %s\n", a->program, e.text);
         return e.sys == ENOENT ? EX_NOINPUT : EX_DATAERR;
-    }
-    if (!simulate_records(buf_slice(&text), take, r, &e)) {
-        fprintf(stderr, "%s: simulate: %s: %s\n", a->program, a->replay, e.text);
-        return EX_DATAERR;
     }
     sum_up(r);
     return EX_OK;

@@ -99,6 +99,15 @@ static bool is_enhanced(struct slice word, int code) {
            (int)a == code / 100;
 }
 
+// A reply is a line of ASCII, whatever a server of policy says.
+static void set_reply(struct err *e, int code, const char *enhanced, struct slice text) {
+    char line[ERR_TEXT];
+    size_t n = 0;
+    for (; n < text.n && n + 1 < sizeof line; n++)
+        line[n] = text.p[n] >= ' ' && text.p[n] < 0x7f ? text.p[n] : '?';
+    err_smtp(e, code, enhanced, "%.*s", (int)n, line);
+}
+
 static void refuse(struct gate_answer *out, int code, struct slice text) {
     struct slice rest = text, first = take_word(&rest);
     char enhanced[16] = "5.7.1";
@@ -111,7 +120,7 @@ static void refuse(struct gate_answer *out, int code, struct slice text) {
     out->kind = GATE_ANSWER_REFUSE;
     if (text.n == 0)
         text = code / 100 == 4 ? SLICE("not now, by policy; try again later") : SLICE("refused by policy");
-    err_smtp(&out->why, code, enhanced, "%.*s", SLICE_ARG(text));
+    set_reply(&out->why, code, enhanced, text);
 }
 
 // Only what is a field: a name, a colon, a value of visible characters and blanks.

@@ -201,3 +201,83 @@ def test_usage(house):
     house.run('--client', '192.0.2.1', '--dns', house.write('bad', 'a.example. A nonsense\n'), code=65)
     house.run('--client', '192.0.2.1', '--dns', zone, '--message', zone + '.not', code=66)
     house.run('--client', '192.0.2.1', '--dns', zone, config='none', code=78)
+
+
+# --- replay
+
+
+def recorded(stage, outcome, **more):
+    """As a line of explain --json."""
+    line = {'when': '2026-11-21T10:41:15.123Z', 'stage': stage, 'outcome': outcome, 'session': 'S1',
+            'client': '192.0.2.3', 'helo': 'mail.other.example', 'user': '', 'sender': 'x@other.example',
+            'recipients': ['alice@our.example'], 'code': 0, 'text': '', 'remote': '', 'rules': [], 'filters': [],
+            'facts': {'client.shut-out': 'false', 'client.known': 'false', 'client.early': 'false', 'pipelined': 'false',
+                      'helo.ours': 'false', 'sender.null-mx': 'false', 'sender.missing': 'false', 'spf': 'none',
+                      'proven': 'true', 'client.ptr-confirmed': 'true'},
+            'dns': [{'question': 'A 3.2.0.192.bl.example', 'answer': 'NXDOMAIN'}], 'tags': []}
+    line['facts'].update(more.pop('facts', {}))
+    line.update(more)
+    return line
+
+
+CONTENT = {'dmarc': 'fail', 'dmarc.policy': 'reject', 'dmarc.enforced': 'reject', 'dmarc.domain': 'good.example',
+           'dkim': 'none', 'from.broken': 'false', 'size': '1234'}
+REJECTED = dict(code=550, text='forged: by the DMARC policy of good.example',
+                rules=[{'source': 'reject 550 5.7.1 when dmarc.enforced = reject "forged"', 'line': 0, 'matched': True}])
+
+
+def replay(house, lines, *more, config='posthouse.conf'):
+    house.write('then', '\n'.join(json.dumps(line) for line in lines) + '\n')
+    out = house.run('--replay', os.path.join(house.dir, 'then'), '--json', *more, config=config).stdout
+    *changes, summary = [json.loads(line) for line in out.splitlines()]
+    assert summary['changed'] == len(changes)
+    return changes, summary
+
+
+def test_replay_of_the_same(house):
+    lines = [recorded('content', 'accepted', facts={**CONTENT, 'dmarc': 'pass', 'dmarc.policy': 'none'}),
+             recorded('content', 'refused', facts=CONTENT, **REJECTED),
+             recorded('recipient', 'refused', code=550, text='no such recipient here'),
+             recorded('recipient', 'deferred', code=451, text='greylisted', facts={'proven': 'false', 'spf': 'pass'},
+                      rules=[{'source': 'greylist unless proven', 'line': 0, 'matched': True}]),
+             recorded('login', 'refused'), recorded('delivery', 'delivered')]
+    changes, summary = replay(house, lines)
+    assert not changes, changes
+    assert summary == {'summary': True, 'sessions': 4, 'changed': 0, 'harder': 0, 'milder': 0, 'not_by_policy': 1,
+                       'with_unknown': 0}
+
+
+def test_replay_against_another(house):
+    lines = [recorded('content', 'refused', facts=CONTENT, **REJECTED),
+             recorded('content', 'accepted', facts={**CONTENT, 'dmarc': 'pass', 'dmarc.policy': 'none'}),
+             recorded('content', 'accepted', client='192.0.2.66', facts={**CONTENT, 'dmarc.policy': 'none'},
+                      dns=[{'question': 'A 66.2.0.192.bl.example', 'answer': 'OK 127.0.0.4'},
+                           {'question': 'TXT 66.2.0.192.bl.example', 'answer': 'OK seen in a botnet'}])]
+    house.configure('dmarc monitor\npolicy helo { reject when header_less }', name='wrong.conf')
+    house.run('--replay', house.write('then', ''), config='wrong.conf', code=78)
+    house.configure('dmarc monitor\npolicy mail { reject when sender = x@other.example and client.ip = 192.0.2.66 "not you" }',
+                    name='new.conf')
+    changes, summary = replay(house, lines, config='new.conf')
+    assert [(c['was'], c['would_be']) for c in changes] == [('refused', 'taken'), ('taken', 'refused')], changes
+    assert 'not you' in changes[1]['would_be_because'] and 'line 13' in changes[1]['would_be_because']
+    assert summary['harder'] == summary['milder'] == 1
+    changes, _ = replay(house, lines[2:])  # that list is asked by the present configuration as well
+    assert changes[0]['would_be_because'].startswith('refused at recipient: 550 5.7.1 blocked: bl.example (127.0.0.4')
+
+
+def test_replay_names_what_is_not_known(house):
+    house.configure('dnsbl new.example weight 9\npolicy content { reject when header List-Id = "" ; built-in }', name='new.conf')
+    lines = [recorded('content', 'accepted', facts={**CONTENT, 'dmarc.policy': 'none', 'header List-Id': '<x>'}),
+             recorded('content', 'accepted', facts={**CONTENT, 'dmarc.policy': 'none'})]
+    changes, summary = replay(house, lines, config='new.conf')
+    assert summary['with_unknown'] == 2 and len(changes) == 1, (changes, summary)
+    assert changes[0]['unknown'] == ['A 3.2.0.192.new.example', 'header List-Id']
+    text = house.run('--replay', os.path.join(house.dir, 'then'), config='new.conf').stdout
+    assert '2026-11-21T10:41:15.123Z  192.0.2.3' in text and 'header List-Id' in text
+
+
+def test_replay_of_what_is_no_record(house):
+    house.run('--replay', os.path.join(house.dir, 'not-there'), code=66)
+    for text in ('nonsense\n', '{}\n', '[1]\n', '{"stage": "content", "outcome": "perhaps"}\n', '"\\ud800"\n'):
+        done = house.run('--replay', house.write('then', text), code=65)
+        assert 'line 1' in done.stderr
