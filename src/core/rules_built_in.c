@@ -37,8 +37,8 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
         "quarantine when dmarc.enforced = quarantine \"forged: by the DMARC policy of {dmarc.domain}\"\n"
         "reject 550 5.7.23 when spf = fail and dmarc = none and dkim != pass and not arc.trusted "
         "\"forged: SPF of {spf.domain} fails: {spf.explanation}\"\n"
-        "quarantine when from.broken \"no From, or several\"\n"
         "accept when client.local\n"
+        "quarantine when from.broken \"no From, or several\"\n"
         "greylist when spf != pass and client.ptr-confirmed and not proven\n",
 };
 
