@@ -102,6 +102,7 @@ domain {domain} {{
     deliver maildir "{self.dir}/mail/{{domain}}/{{local}}"
 }}
 {"" if "resolver forward" in extra else f"resolver forward 127.0.0.1:{free_port()}"}
+{"" if "resolver forward" in extra or "checks" in extra else "checks { dns-time 200ms }"}
 queue {{ {queue} }}
 {self._submission(auth) if submission else ""}
 {extra}

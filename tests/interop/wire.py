@@ -105,7 +105,7 @@ def crlf(text):
     return re.sub(rb'\r?\n', b'\r\n', text)
 
 
-ADDED = (b'return-path', b'delivered-to', b'x-original-to', b'received')
+ADDED = (b'return-path', b'delivered-to', b'x-original-to', b'received', b'authentication-results')
 
 
 def split_added(stored):

@@ -112,6 +112,8 @@ void smtpd_sign_with(struct smtpd_service *s, struct keys_client *keys) {
 void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer, uint32_t instance) {
     struct peer *to = smtpd_links_peer(&s->links, peer, instance);
     peer_attach(to ? to : &s->control, link);
+    if (peer == ROLE_RESOLVER && s->shared.role == ROLE_SMTPD)
+        smtpd_oracle_begin(&s->links.oracle);
 }
 
 // --- who has how many sessions

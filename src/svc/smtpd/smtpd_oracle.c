@@ -139,6 +139,10 @@ static FIBER_FN bool look(struct smtpd_oracle *o) {
 static void look_until_back(void *arg) {
     struct smtpd_oracle *o = arg;
     bool back = look(o);
+    if (back) {
+        o->ever = true;
+        o->heard = loop_now(o->world->loop);
+    }
     while (!back && !fiber_cancelled()) {
         if (!o->away)
             journal_mark(o->world->journal, JOURNAL_WARNING, "dns-away");
@@ -154,7 +158,7 @@ static bool unsure(const struct smtpd_oracle *o) {
     return !o->ever || mono_ms_between(o->heard, loop_now(o->world->loop)) > HEARD_MS;
 }
 
-static void doubt(struct smtpd_oracle *o) {
+void smtpd_oracle_begin(struct smtpd_oracle *o) {
     struct err e;
     if (!o->looking && unsure(o))
         o->looking = fiber_spawn(o->resolver.group, "dns look", look_until_back, o, &e);
@@ -170,7 +174,7 @@ void smtpd_oracle_ask(struct smtpd_oracle *o, const struct oracle_question *ques
     if (unsure(o))
         deadline = earlier(deadline, loop_in_ms(loop, o->looking ? LOOK_MS : UNSURE_MS));
     if (!ask_link(o, questions, n, deadline, arena, answers)) {
-        doubt(o);
+        smtpd_oracle_begin(o);
         return;
     }
     o->ever = true;

@@ -21,6 +21,9 @@ struct smtpd_oracle {
 
 void smtpd_oracle_init(struct smtpd_oracle *o, struct world *w, struct slice hostname, const struct peer *like);
 
+// Looks whether DNS is there, so that the first session needn't find out. To be called when the resolver has a link.
+void smtpd_oracle_begin(struct smtpd_oracle *o);
+
 // As struct oracle's ask, until the deadline.
 FIBER_FN void smtpd_oracle_ask(struct smtpd_oracle *o, const struct oracle_question *questions, size_t n,
                                struct mono deadline, struct arena *arena, struct oracle_answer *answers);
