@@ -105,6 +105,9 @@ size_t role_paths(enum role role, const struct config *c, struct arena *arena, s
     case ROLE_HISTORY:
         add_part_of_state(&l, c, "history");
         break;
+    case ROLE_REPORT:
+        add_part_of_state(&l, c, "reports");
+        break;
     case ROLE_KEYS:
         return role_keys_paths(c, arena, to, max);
     case ROLE_DELIVER:

@@ -5,6 +5,7 @@
 #include "cmd/role_connect.h"
 #include "cmd/role_keys.h"
 #include "cmd/role_policy.h"
+#include "cmd/role_report.h"
 #include "cmd/role_sessions.h"
 #include "svc/control/control.h"
 #include "svc/deliver/deliver.h"
@@ -179,6 +180,8 @@ const struct role_kind *role_kind(enum role role) {
         return &role_keys;
     if (role == ROLE_POLICY)
         return &role_policy;
+    if (role == ROLE_REPORT)
+        return &role_report;
     if (role == ROLE_CONNECT)
         return &role_connect;
     if (role == ROLE_AUTH)

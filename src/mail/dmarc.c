@@ -382,3 +382,12 @@ void dmarc_check(const struct dmarc_query *q, struct oracle *o, struct arena *ar
         check_signature(&c, &q->dkim[i]);
     conclude(&c);
 }
+
+bool dmarc_organisation(struct slice domain, struct oracle *o, struct arena *arena, struct slice *out) {
+    struct check c = {.oracle = o, .arena = arena};
+    const struct walk *w = walk_up(&c, domain);
+    if (!w || w->failed)
+        return false;
+    *out = w->organisation;
+    return true;
+}

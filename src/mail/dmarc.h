@@ -61,3 +61,7 @@ struct dmarc_verdict {
 };
 
 void dmarc_check(const struct dmarc_query *q, struct oracle *o, struct arena *arena, struct dmarc_verdict *out);
+
+// The organizational domain of `domain` (4.10.2): a view into it as it is written here, lower case in A-labels. False:
+// DNS didn't answer, or `arena` is full.
+bool dmarc_organisation(struct slice domain, struct oracle *o, struct arena *arena, struct slice *out);

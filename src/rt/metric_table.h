@@ -137,6 +137,8 @@
     X(VOLUME_HOUR,         "volume_hour",                    GAUGE,     ONE, SUM,  VOLUME,     "This hour: messages in, recipients written to, unknown ones") \
     X(VOLUME_BASELINE,     "volume_hour_baseline",           GAUGE,     ONE, SUM,  VOLUME,     "The busiest hour of the past, which fades") \
     X(VOLUME_UNUSUAL,      "volume_unusual",                 GAUGE,     ONE, SUM,  VOLUME,     "1 while the hour is far beyond the baseline") \
+    X(DMARC_SEEN,          "dmarc_results_total",            COUNTER,   ONE, SUM,  RESULT,     "Messages counted for aggregate reports") \
+    X(DMARC_REPORTS,       "dmarc_reports_total",            COUNTER,   ONE, SUM,  RESULT,     "Aggregate reports, per address") \
     X(HISTORY_RECORDS,     "history_records_total",          COUNTER,   ONE, SUM,  HISTORY,    "Decisions that history was told of") \
     X(HISTORY_UNSENT,      "history_unsent_total",           COUNTER,   ONE, SUM,  NONE,       "Outcomes of deliveries that history could not be told of") \
     X(HISTORY_BYTES,       "history_bytes",                  GAUGE,     ONE, SUM,  NONE,       "History on disk") \

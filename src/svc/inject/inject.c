@@ -1,5 +1,6 @@
 // inject: from a failed delivery to a notification in the queue.
 #include "svc/inject/inject_notice.h"
+#include "svc/inject/inject_post.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -19,8 +20,9 @@ struct inject_service {
     struct world *world;
     const struct config *config;
     struct fiber_group group;
-    struct peer queue, lookup, policy, control;
+    struct peer queue, lookup, policy, report, control;
     struct inject_notices notices;
+    struct inject_posts posts;
     struct metric metric;
     uint32_t counter; // of queue ids
 };
@@ -209,6 +211,11 @@ static void from_policy(void *service, struct peer_link *from, const struct link
     inject_notice_begin(&s->notices, from, frame);
 }
 
+static void from_report(void *service, struct peer_link *from, const struct link_frame *frame) {
+    struct inject_service *s = service;
+    inject_post_begin(&s->posts, from, frame);
+}
+
 static void from_control(void *service, struct peer_link *from, const struct link_frame *frame) {
     struct inject_service *s = service;
     metrics_answer(&s->metric, s->world, from, frame);
@@ -223,6 +230,8 @@ struct inject_service *inject_new(struct world *w, const struct config *c) {
     s->policy = (struct peer){.group = &s->group, .handle = from_policy, .service = s};
     s->notices = (struct inject_notices){
         .world = w, .config = c, .group = &s->group, .queue = &s->queue, .lookup = &s->lookup, .counter = &s->counter};
+    s->report = (struct peer){.group = &s->group, .handle = from_report, .service = s};
+    s->posts.notices = &s->notices;
     s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};
     metrics_begin(&s->metric, w);
     return s;
@@ -232,6 +241,7 @@ void inject_attach(struct inject_service *s, struct link *link, enum role peer) 
     peer_attach(peer == ROLE_QUEUE    ? &s->queue
                 : peer == ROLE_LOOKUP ? &s->lookup
                 : peer == ROLE_POLICY ? &s->policy
+                : peer == ROLE_REPORT ? &s->report
                                       : &s->control,
                 link);
 }

@@ -48,6 +48,7 @@ uint32_t topology_instances(const struct config *c, enum role role) {
     case ROLE_HISTORY:
         return c->gate.history.size > 0;
     case ROLE_REPORT:
+        return c->gate.reports.from.n > 0;
     case ROLE_MASTER:
     case ROLE_COUNT:
         return 0;

@@ -1,0 +1,279 @@
+// report: counting, keeping, sending.
+#include "svc/report/report.h"
+
+#include "base/mem.h"
+#include "core/report_book.h"
+#include "mail/dmarc_destination.h"
+#include "mail/dmarc_report_mail.h"
+#include "rt/journal.h"
+#include "svc/metrics.h"
+#include "svc/report/report_oracle.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    KEEP_MS = 5 * MS_SECOND,    // between looks for what changed
+    LOOK_MS = 10 * MS_SECOND,   // for reports that are due
+    BETWEEN_MS = 200,           // two reports
+    INJECT_MS = 30 * MS_SECOND, // for inject to be there
+    KEEP_BATCH = 5000,
+    KEY_MAX = 64,
+    VALUE_MAX = 8192,
+};
+
+static const size_t arena_max = (size_t)256 << 20;
+
+struct report_service {
+    struct world *world;
+    const struct config *config;
+    struct fiber_group group;
+    struct peer smtpd, resolver, inject, control;
+    struct report_oracle oracle;
+    struct report_book book;
+    struct store *store; // NULL: nothing is kept
+    bool changed, failing;
+    struct metric metric;
+};
+
+// --- counting
+
+static void from_smtpd(void *service, struct peer_link *from, const struct link_frame *frame) {
+    struct report_service *s = service;
+    ARENA_AUTO struct arena arena = {.max = 256 * 1024};
+    struct message_dmarc_seen m;
+    if (frame->type != LINK_DMARC_SEEN || !message_dmarc_seen_unpack(frame->payload, &arena, &m)) {
+        link_break(from->link, "not for report, or malformed");
+        return;
+    }
+    bool counted = report_book_add(&s->book, &m);
+    metric_add_at(&s->metric, METRIC_DMARC_SEEN, counted ? METRIC_RESULT_OK : METRIC_RESULT_FAILED, 1);
+    s->changed |= counted;
+}
+
+static void not_for_us(void *service, struct peer_link *from, const struct link_frame *frame) {
+    link_break(from->link, "nothing was asked");
+}
+
+static void from_control(void *service, struct peer_link *from, const struct link_frame *frame) {
+    struct report_service *s = service;
+    metrics_answer(&s->metric, s->world, from, frame);
+}
+
+// --- keeping
+
+static bool put_changes(struct report_service *s, bool *more, struct err *e) {
+    BUF_AUTO struct buf key = {.max = KEY_MAX}, value = {.max = VALUE_MAX};
+    *more = true;
+    for (size_t i = 0; i < KEEP_BATCH && *more; i++) {
+        buf_reset(&key);
+        buf_reset(&value);
+        *more = report_book_next_change(&s->book, &key, &value);
+        if (*more && s->store &&
+            !(value.n ? store_put(s->store, buf_slice(&key), buf_slice(&value), e)
+                      : store_remove(s->store, buf_slice(&key), e)))
+            return false;
+    }
+    return !s->store || store_commit(s->store, e);
+}
+
+static void keep(struct report_service *s) {
+    struct err e = {0};
+    bool more = false;
+    s->changed = false;
+    if (put_changes(s, &more, &e)) {
+        s->changed |= more;
+        s->failing = false;
+        return;
+    }
+    if (!s->failing)
+        journal_event(s->world->journal, JOURNAL_ERROR, "dmarc-results-not-kept", JOURNAL_ERR(&e));
+    s->failing = true;
+    report_book_change_all(&s->book);
+    s->changed = true;
+}
+
+static void keep_on(void *arg) {
+    struct report_service *s = arg;
+    while (fiber_sleep(s->failing ? MS_MINUTE : KEEP_MS))
+        while (s->changed && !fiber_cancelled()) {
+            keep(s);
+            if (s->failing)
+                break;
+            fiber_yield();
+        }
+}
+
+struct loading {
+    struct report_book *book;
+    size_t malformed;
+};
+
+static bool load_one(void *arg, struct slice key, struct slice value) {
+    struct loading *l = arg;
+    l->malformed += !report_book_load(l->book, key, value);
+    return true;
+}
+
+// --- sending
+
+struct sending {
+    struct report_service *s;
+    struct report_domain *d; // stays while it is sent: only this fiber removes one
+    struct arena arena;
+    struct dmarc_report report;
+    uint64_t messages;
+    bool later, sent;
+};
+
+static void tell(const struct sending *x, struct slice to, const struct err *e) {
+    const struct report_service *s = x->s;
+    if (!e)
+        journal_event(s->world->journal, JOURNAL_INFO, "dmarc-report-sent", JOURNAL_STR("domain", x->report.domain),
+                      JOURNAL_STR("to", to), JOURNAL_STR("report", x->report.id),
+                      JOURNAL_UINT("rows", x->report.rows_n), JOURNAL_UINT("messages", x->messages));
+    else
+        journal_event(s->world->journal, JOURNAL_WARNING, "dmarc-report-not-sent",
+                      JOURNAL_STR("domain", x->report.domain), JOURNAL_STR("to", to),
+                      JOURNAL_BOOL("dropped", err_is_permanent(e)), JOURNAL_ERR(e));
+}
+
+static FIBER_FN bool post(struct sending *x, struct slice to, struct err *e) {
+    struct report_service *s = x->s;
+    BUF_AUTO struct buf content = {.max = DMARC_REPORT_MAIL_MAX}, frame = {.max = LINK_PAYLOAD_MAX};
+    struct dmarc_report_mail mail = {.hostname = s->config->hostname,
+                                     .from = s->config->gate.reports.from,
+                                     .to = to,
+                                     .report = &x->report,
+                                     .now = world_wall(s->world)};
+    if (!dmarc_report_mail_write(&mail, &content))
+        return err_set(e, ERR_PERMANENT, "the report is too large");
+    struct message_post m = {.sender = mail.from, .recipient = to, .content = buf_slice(&content)};
+    if (!message_post_pack(&frame, &m))
+        return err_set(e, ERR_PERMANENT, "the report is too large");
+    struct peer_link *link = peer_wait(&s->inject, loop_in_ms(s->world->loop, INJECT_MS), e);
+    bool ok = link && (link_send1(link->link, LINK_POST, 0, buf_slice(&frame)) ||
+                       err_set(e, ERR_TEMPORARY, "inject does not take it"));
+    peer_drop(link);
+    return ok;
+}
+
+static FIBER_FN void send_to(struct sending *x, struct slice uri) {
+    struct report_service *s = x->s;
+    struct slice to = uri;
+    struct err e = {0};
+    enum dmarc_destination d = dmarc_destination_check(x->report.domain, uri, &s->oracle.oracle, &x->arena, &to, &e);
+    bool ok = d == DMARC_DESTINATION_GOOD && post(x, to, &e);
+    x->later |= !ok && !err_is_permanent(&e);
+    x->sent |= ok;
+    metric_add_at(&s->metric, METRIC_DMARC_REPORTS, ok ? METRIC_RESULT_OK : METRIC_RESULT_FAILED, 1);
+    tell(x, to, ok ? NULL : &e);
+}
+
+static void fill_sender(struct sending *x) {
+    const struct config *c = x->s->config;
+    x->report.organisation = c->gate.reports.organisation;
+    x->report.email = c->gate.reports.from;
+    x->report.generator = SLICE("Posthouse");
+    for (size_t i = 0; i < x->report.rows_n; i++)
+        x->messages += x->report.rows[i].count;
+}
+
+static FIBER_FN void send_all(struct sending *x) {
+    struct dmarc_record record;
+    struct err e = {0};
+    if (!report_book_fill(&x->s->book, x->d, &x->arena, &x->report)) {
+        err_set(&e, ERR_PERMANENT, "the report is too large");
+        tell(x, SLICE_EMPTY, &e);
+        return;
+    }
+    // A record that is not one any more, or wants nothing: nobody is told.
+    struct slice text = arena_dup(&x->arena, report_domain_record(x->d));
+    if (!dmarc_record_parse(text, &record, NULL) || x->report.rows_n == 0)
+        return;
+    fill_sender(x);
+    for (size_t i = 0; i < record.rua_n; i++)
+        send_to(x, record.rua[i]);
+}
+
+static FIBER_FN void send_one(struct report_service *s, struct report_domain *d) {
+    struct sending *x = MEM_NEW(struct sending);
+    *x = (struct sending){.s = s, .d = d, .arena = {.max = arena_max}};
+    bounded_pin(&s->book.domains, &d->entry, true);
+    send_all(x);
+    bounded_pin(&s->book.domains, &d->entry, false);
+    if (x->sent || !x->later) // who has it doesn't get it again because another one can't be reached
+        report_book_remove(&s->book, d);
+    else if (!fiber_cancelled())
+        report_book_later(&s->book, d, world_wall(s->world));
+    s->changed = true;
+    arena_done(&x->arena);
+    free(x);
+}
+
+static void send_on(void *arg) {
+    struct report_service *s = arg;
+    while (fiber_sleep(LOOK_MS)) {
+        struct report_domain *d;
+        while (!fiber_cancelled() && (d = report_book_due(&s->book, world_wall(s->world)))) {
+            send_one(s, d);
+            if (!fiber_sleep(BETWEEN_MS))
+                return;
+        }
+    }
+}
+
+// --- the service
+
+struct report_service *report_new(struct world *w, const struct config *c) {
+    struct report_service *s = MEM_NEW(struct report_service);
+    struct hash_key key;
+    *s = (struct report_service){.world = w, .config = c};
+    world_random(w, &key, sizeof key);
+    fiber_group_init(&s->group, w->loop, "report");
+    s->smtpd = (struct peer){.group = &s->group, .handle = from_smtpd, .service = s};
+    s->resolver = s->inject = (struct peer){.group = &s->group, .handle = not_for_us, .service = s};
+    s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};
+    report_oracle_init(&s->oracle, &s->resolver, w->loop);
+    report_book_init(&s->book, c->gate.reports.every, &key);
+    metrics_begin(&s->metric, w);
+    return s;
+}
+
+// Without a store it goes on: better reports with gaps than none.
+bool report_start(struct report_service *s, struct store *store, const char *why, struct err *e) {
+    struct loading l = {.book = &s->book};
+    struct err reason = {0};
+    s->store = store;
+    bool loaded = !store || store_each(store, SLICE_EMPTY, load_one, &l, &reason);
+    if ((why && *why) || !loaded || l.malformed)
+        journal_event(s->world->journal, JOURNAL_WARNING, "dmarc-results-not-loaded",
+                      JOURNAL_UINT("malformed", l.malformed), JOURNAL_Z("reason", why && *why ? why : reason.text));
+    return fiber_spawn(&s->group, "keep", keep_on, s, e) && fiber_spawn(&s->group, "send", send_on, s, e);
+}
+
+void report_attach(struct report_service *s, struct link *link, enum role peer) {
+    peer_attach(peer == ROLE_SMTPD      ? &s->smtpd
+                : peer == ROLE_RESOLVER ? &s->resolver
+                : peer == ROLE_INJECT   ? &s->inject
+                                        : &s->control,
+                link);
+}
+
+void report_stop(struct report_service *s) { fiber_group_cancel(&s->group); }
+
+struct fiber_group *report_fibers(struct report_service *s) {
+    return &s->group;
+}
+
+void report_free(struct report_service *s) {
+    if (!s)
+        return;
+    assert(s->group.n == 0);
+    do
+        keep(s);
+    while (s->changed && !s->failing);
+    store_free(s->store);
+    report_book_done(&s->book);
+    free(s);
+}
