@@ -12,12 +12,13 @@ bool dns_words_question(struct buf *b, const struct oracle_question *q) {
 }
 
 static void write_record(struct buf *b, enum oracle_type type, const struct oracle_record *r) {
+    bool root = type == ORACLE_MX && r->text.n == 0;
+    if (type == ORACLE_MX)
+        buf_addf(b, "%u ", r->preference);
     if (type == ORACLE_A || type == ORACLE_AAAA)
         netaddr_add_ip(b, &r->ip);
-    else if (type == ORACLE_MX)
-        buf_addf(b, "%u %.*s", r->preference, SLICE_ARG(r->text.n ? r->text : SLICE(".")));
     else
-        buf_add(b, slice_upto(r->text, DNS_WORDS_MAX));
+        buf_add(b, root ? SLICE(".") : slice_upto(r->text, DNS_WORDS_MAX));
 }
 
 bool dns_words_answer(struct buf *b, enum oracle_type type, const struct oracle_answer *a) {
