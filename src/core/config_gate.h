@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 struct rules;
-struct match;
 
 enum config_stage {
     CONFIG_STAGE_CONNECT,
@@ -83,7 +82,7 @@ struct config_rate {
 
 // What strangers are asked.
 struct config_checks {
-    bool loopback; // clients on loopback are asked as well (greylist, lists, PTR, early talk, rates except local)
+    bool loopback;      // clients on loopback are asked as well (greylist, lists, PTR, early talk, rates except local)
     int64_t greet_wait; // ms to listen before the greeting
     int64_t dns_time;   // ms that all questions of one stage may take
 };
