@@ -48,7 +48,7 @@ static bool twice(unsigned instance, const char *what, struct err *e) {
 }
 
 static bool take_results(struct arc_sets *sets, const struct header_field *field, struct err *e) {
-    struct arc_set *set;
+    struct arc_set *set = NULL;
     struct slice words;
     unsigned instance = arc_results_instance(field->value, &words);
     if (!place(sets, instance, &set, e))
@@ -64,7 +64,7 @@ static bool take_signature(struct arc_sets *sets, enum dkim_signature_kind kind,
                            struct arena *arena, struct err *e) {
     bool is_seal = kind == DKIM_SIGNATURE_ARC_SEAL;
     struct dkim_signature s;
-    struct arc_set *set;
+    struct arc_set *set = NULL;
     if (!dkim_signature_read(kind, whole, arena, &s, e) || !dkim_signature_accept(&s, now, e))
         return err_while(e, is_seal ? "a seal" : "a message signature");
     if (!place(sets, s.instance, &set, e))
