@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// Address space; the file grows as it is used. 100,000 of each kind take about 200 MB.
+// Address space; the file grows as it is used. Where everything that can be remembered is, it takes about 400 MB.
 static const size_t store_size = (size_t)1 << 30;
 
 struct policy_role {

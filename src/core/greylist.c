@@ -44,17 +44,17 @@ static struct slice domain_of(struct slice address) { return slice_from(address,
 
 static struct slice cut(struct slice s) { return slice_upto(s, GREYLIST_NAME_MAX); }
 
-static struct slice who_of(const struct message_greylist *m, char to[KEY_MAX]) {
+static struct slice network_of(const struct message_greylist *m, char to[KEY_MAX]) {
     struct buf b = {.p = to, .cap = KEY_MAX, .max = KEY_MAX};
     char network[CLIENT_NAME];
-    if (m->domain.n) {
-        buf_add(&b, cut(m->domain));
-    } else {
-        buf_add(&b, client_name_network(&m->client, network));
-        buf_add_char(&b, 0);
-        buf_add(&b, cut(domain_of(m->sender)));
-    }
+    buf_add(&b, client_name_network(&m->client, network));
+    buf_add_char(&b, 0);
+    buf_add(&b, cut(domain_of(m->sender)));
     return buf_slice(&b);
+}
+
+static struct slice who_of(const struct message_greylist *m, char to[KEY_MAX]) {
+    return m->domain.n ? cut(m->domain) : network_of(m, to);
 }
 
 static struct slice with_recipient(struct slice who, struct slice recipient, char to[KEY_MAX]) {
@@ -109,11 +109,12 @@ static struct message_greylist_reply try_again(struct greylist *g, struct slice 
 }
 
 struct message_greylist_reply greylist_ask(struct greylist *g, const struct message_greylist *m, struct wall now) {
-    char text[KEY_MAX];
+    char text[KEY_MAX], network[KEY_MAX];
     struct slice who = who_of(m, text);
     if (wrote_to(g, m, now))
         return (struct message_greylist_reply){.proven = MESSAGE_PROVEN_WROTE_TO};
-    if (passes(g, GREYLIST_PROVEN, who, now))
+    if (passes(g, GREYLIST_PROVEN, who, now) ||
+        (m->domain.n && passes(g, GREYLIST_PROVEN, network_of(m, network), now)))
         return (struct message_greylist_reply){.proven = MESSAGE_PROVEN_CAME_BACK};
     if (m->only_ask)
         return (struct message_greylist_reply){.wait_ms = g->config->wait};

@@ -2,7 +2,8 @@
 // wait, and what they proved by it is remembered.
 //
 // Whom SPF or DKIM proves is known by its domain, from wherever it sends. Others are known by the client's network
-// (/24, IPv6 /48: pools of senders retry from their neighbours) together with the domain of the sender.
+// (/24, IPv6 /48: pools of senders retry from their neighbours) together with the domain of the sender; what was proven
+// so holds for a domain that is proven later, too.
 //
 //     first sight of (who, recipient)           wait, `wait` ms are left
 //     again before `wait` is over               wait, what is left

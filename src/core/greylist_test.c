@@ -50,6 +50,7 @@ static void test_comes_back(void **state) {
     assert_int_equal(ask(&g, "", NET, WAIT - 1), MESSAGE_PROVEN_NO);
     assert_int_equal(ask(&g, "", NET, WAIT), MESSAGE_PROVEN_CAME_BACK);
     assert_int_equal(ask(&g, "", NET, WAIT + 1), MESSAGE_PROVEN_CAME_BACK);
+    assert_int_equal(ask(&g, "example.com", NET, WAIT), MESSAGE_PROVEN_CAME_BACK); // of which more is known now
     // From its network, of its domain, to anybody.
     assert_int_equal(ask(&g, "", "192.0.2.99", "eve@example.net", "joe@example.org", WAIT), MESSAGE_PROVEN_CAME_BACK);
     assert_int_equal(ask(&g, "", "192.0.3.1", "bob@example.net", "ann@example.org", WAIT), MESSAGE_PROVEN_NO);
@@ -230,6 +231,10 @@ static void test_kept(void **state) {
     assert_list(&again, "", all);
     assert_int_equal(ask(&again, "", NET, WAIT), MESSAGE_PROVEN_CAME_BACK);
     BUF_AUTO struct buf k = {.max = 512}, v = {.max = 64};
+    assert_true(greylist_next_change(&again, &k, &v));
+    assert_true(k.p[0] == 'p' && v.n > 0);
+    buf_reset(&k);
+    buf_reset(&v);
     assert_true(greylist_next_change(&again, &k, &v)); // what waited is to be forgotten
     assert_true(k.p[0] == 'w' && v.n == 0);
     greylist_change_all(&again);

@@ -1,6 +1,7 @@
-// fuzz_message_policy: every payload about lock-outs, quotas and the guard; the first byte chooses which. What is taken
-// is the same when it is written again.
+// fuzz_message_policy: every payload about lock-outs, quotas, the guard and senders; the first byte chooses which. What
+// is taken is the same when it is written again.
 #include "core/message_policy.h"
+#include "core/message_sender.h"
 
 #include <stdlib.h>
 
@@ -26,8 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ARENA_AUTO struct arena arena = {.max = 1 << 20};
     struct slice payload = slice_of(data + 1, size - 1);
     struct message_policy_reply reply;
+    struct message_sender_reply senders;
     bool taken;
-    switch (data[0] % 8) {
+    switch (data[0] % 9) {
     case 0: THERE_AND_BACK(try); break;
     case 1: THERE_AND_BACK(try_reply); break;
     case 2: THERE_AND_BACK(tried); break;
@@ -35,6 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case 4: THERE_AND_BACK(use_reply); break;
     case 5: THERE_AND_BACK(notice); break;
     case 6: THERE_AND_BACK(policy_query); break;
+    case 7:
+        taken = message_sender_reply_unpack(payload, &arena, &senders);
+        same(taken, taken && message_sender_reply_pack(&b, &senders), &b, payload);
+        break;
     default:
         taken = message_policy_reply_unpack(payload, &arena, &reply);
         same(taken, taken && message_policy_reply_pack(&b, &reply), &b, payload);
