@@ -224,7 +224,8 @@ int cmd_too_many(const struct args *a, const char *what, const char *word) {
 
 static bool takes_words(const struct command *c) {
     return c->run == cmd_queue || c->run == cmd_user || c->run == cmd_lockout || c->run == cmd_guard ||
-           c->run == cmd_sender || c->run == cmd_dkim || c->run == cmd_verify || c->run == cmd_parse || c->run == cmd_report;
+           c->run == cmd_sender || c->run == cmd_dkim || c->run == cmd_verify || c->run == cmd_parse ||
+           c->run == cmd_report || c->run == cmd_explain;
 }
 
 static int dispatch(struct args *a) {
