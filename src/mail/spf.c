@@ -365,7 +365,7 @@ static void explain(struct check *c) {
     oracle_ask(c->o, ORACLE_TXT, name, &c->scratch, &a);
     size_t at;
     const char *why;
-    if (a.status != ORACLE_OK || a.n != 1 || !spf_macro_check(a.records[0].text, SPF_MACRO_EXPLANATION, &at, &why))
+    if (a.status != ORACLE_OK || a.n != 1 || !spf_macro_check(a.records[0].text, true, &at, &why))
         return;
     BUF_AUTO struct buf text = {.max = SPF_EXPANSION_MAX};
     if (expand(c, a.records[0].text, c->exp_domain, &text) && printable(buf_slice(&text)))

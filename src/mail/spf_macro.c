@@ -73,17 +73,17 @@ static struct part next_part(struct slice *rest) {
     return macro_of(slice_of(s.p + 2, end - 2));
 }
 
-bool spf_macro_check(struct slice text, enum spf_macro_use use, size_t *at, const char **why) {
+bool spf_macro_check(struct slice text, bool explanation, size_t *at, const char **why) {
     struct slice rest = text;
     for (;;) {
         *at = text.n - rest.n;
         struct part p = next_part(&rest);
         if (p.kind == PART_END)
             return true;
-        if (p.kind == PART_MACRO && use == SPF_MACRO_DOMAIN && in("crt", p.letter))
+        if (p.kind == PART_MACRO && !explanation && in("crt", p.letter))
             p = broken("this macro is for explanations only (RFC 7208 7.2)");
         for (size_t i = 0; p.kind == PART_LITERAL && !p.escaped && i < p.text.n; i++)
-            if (p.text.p[i] > 0x7e || p.text.p[i] < (use == SPF_MACRO_EXPLANATION ? ' ' : '!')) {
+            if (p.text.p[i] > 0x7e || p.text.p[i] < (explanation ? ' ' : '!')) {
                 *at += i;
                 p = broken("not a visible ASCII character");
             }
@@ -109,7 +109,7 @@ static bool is_toplabel(struct slice s) {
 bool spf_macro_check_domain(struct slice text, size_t *at, const char **why) {
     *at = 0;
     *why = "a domain is missing";
-    if (text.n == 0 || !spf_macro_check(text, SPF_MACRO_DOMAIN, at, why))
+    if (text.n == 0 || !spf_macro_check(text, false, at, why))
         return false;
     struct part last = {.kind = PART_END};
     for (struct slice rest = text; rest.n;)

@@ -16,11 +16,8 @@ struct spf_macro_values {
     struct wall now;                           // t
 };
 
-// A domain-spec may not say c, r and t; an explanation may, and has spaces.
-enum spf_macro_use { SPF_MACRO_DOMAIN, SPF_MACRO_OTHER, SPF_MACRO_EXPLANATION };
-
-// Whether `text` is well-formed; if not, where (0-based) and why.
-bool spf_macro_check(struct slice text, enum spf_macro_use use, size_t *at, const char **why);
+// Whether `text` is well-formed; if not, where (0-based) and why. An explanation may have spaces, and c, r and t (7.2).
+bool spf_macro_check(struct slice text, bool explanation, size_t *at, const char **why);
 
 // Whether `text` is a domain-spec: as above, and what it ends with could be a top-level domain (7.1).
 bool spf_macro_check_domain(struct slice text, size_t *at, const char **why);

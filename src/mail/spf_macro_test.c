@@ -58,7 +58,7 @@ static void test_expand(void **state) {
         size_t at;
         const char *why = "";
         struct buf b = {.max = SPF_EXPANSION_MAX};
-        assert_true(spf_macro_check(slice_str(table[i].text), SPF_MACRO_EXPLANATION, &at, &why));
+        assert_true(spf_macro_check(slice_str(table[i].text), true, &at, &why));
         assert_true(spf_macro_expand(slice_str(table[i].text), &v, &b));
         if (!slice_eq(buf_slice(&b), slice_str(table[i].expanded)))
             fail_msg("%s: %.*s", table[i].text, SLICE_ARG(buf_slice(&b)));

@@ -121,7 +121,7 @@ static bool parse_modifier(const struct parser *p, struct slice name, struct sli
     size_t at;
     const char *why;
     if (!to)
-        return spf_macro_check(value, SPF_MACRO_OTHER, &at, &why) || wrong(p, value.p + at, why);
+        return spf_macro_check(value, false, &at, &why) || wrong(p, value.p + at, why);
     if (to->n)
         return wrong(p, name.p, "this modifier is there twice (RFC 7208 6)");
     *to = value;

@@ -19,7 +19,7 @@ static void test_good(void **state) {
         {"v=spf1 -all", 1},
         {"v=spf1   ~A  ?Mx/24//64 -all  ", 3},
         {"v=spf1 a:%{d}/8 ip4:192.0.2.1/24 ip6:2001:db8::/32 ip6:::ffff:1.2.3.4 ptr:example.org exists:%{i}.x.org", 6},
-        {"v=spf1 redirect=_spf.example.org exp=e.example.org x.y-z=%{c}:/ all", 1},
+        {"v=spf1 redirect=_spf.example.org exp=e.example.org x.y-z=%{l}:/ all", 1},
         {"v=spf1 include:example.org. a:b/c.example.org//64", 2},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -81,6 +81,7 @@ static void test_bad(void **state) {
         {"v=spf1 redirect=a.org redirect=b.org", "column 23: this modifier is there twice (RFC 7208 6)"},
         {"v=spf1 exp=", "column 12: a domain is missing"},
         {"v=spf1 foo=%x", "column 12: % is followed by none of { % _ -"},
+        {"v=spf1 foo=%{c}", "column 12: this macro is for explanations only (RFC 7208 7.2)"},
         {"v=spf1 1up=foo", "column 8: there is no such mechanism (RFC 7208 5)"},
         {"v=spf1 a:%{x}", "column 10: there is no such macro"},
         {"v=spf1\ta", "column 1: expected v=spf1 and a space (RFC 7208 4.5)"},
