@@ -47,13 +47,17 @@ void *bounded_get(struct bounded *b, struct slice key) {
     return e;
 }
 
-void bounded_changed(struct bounded *b, struct bounded_entry *e) {
-    if (!list_linked(&e->changed))
-        list_append(&b->changed, &e->changed);
+void bounded_touch(struct bounded *b, struct bounded_entry *e) {
     if (!list_linked(&e->age))
         return;
     list_remove(&e->age);
     list_append(&b->age, &e->age);
+}
+
+void bounded_changed(struct bounded *b, struct bounded_entry *e) {
+    if (!list_linked(&e->changed))
+        list_append(&b->changed, &e->changed);
+    bounded_touch(b, e);
 }
 
 void bounded_pin(struct bounded *b, struct bounded_entry *e, bool pin) {

@@ -31,6 +31,7 @@ void *bounded_find(const struct bounded *b, struct slice key); // or NULL; is no
 // The element, made (zeroed) when there is none, as the one touched last and as changed. Another one may go for it.
 void *bounded_get(struct bounded *b, struct slice key);
 
+void bounded_touch(struct bounded *b, struct bounded_entry *e);   // it goes last
 void bounded_changed(struct bounded *b, struct bounded_entry *e); // and touched
 
 // Its memory lives until bounded_kept; of one that was never kept, no longer: nobody else has to forget it. So a flood

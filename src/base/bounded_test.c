@@ -40,6 +40,11 @@ static void test_oldest_goes(void **state) {
     assert_int_equal(find(&b, "a")->value, 1);
     assert_true(slice_eq(bounded_oldest(&b)->key, SLICE("c")));
     assert_int_equal(b.map.n, 3);
+    while (bounded_next_change(&b))
+        bounded_kept(&b, bounded_next_change(&b));
+    bounded_touch(&b, bounded_oldest(&b));
+    assert_true(slice_eq(bounded_oldest(&b)->key, SLICE("a")));
+    assert_null(bounded_next_change(&b)); // touched, not changed
     bounded_done(&b);
 }
 

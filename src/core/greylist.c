@@ -74,6 +74,7 @@ static bool passes(struct greylist *g, enum greylist_kind kind, struct slice key
     int64_t often = g->config->keep / 8 < MS_HOUR ? g->config->keep / 8 : MS_HOUR;
     if (!k || is_over(g, kind, k, now))
         return false;
+    bounded_touch(&g->by[kind], &k->entry);
     if (now.ms - k->when.ms > often || k->when.ms > now.ms) {
         k->when = now;
         bounded_changed(&g->by[kind], &k->entry);

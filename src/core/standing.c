@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { SWEEP_MOST = 1000, DID_MOST = 60000, BLOCKED_MS = MS_DAY };
+enum { SWEEP_MOST = 1000, DID_MOST = 60000, BLOCKED_MS = MS_DAY, NOTED_MS = 10 * MS_MINUTE };
 
 static const uint32_t weights[MESSAGE_SEEN_WHATS] = {
     [MESSAGE_SEEN_REFUSED] = 3, [MESSAGE_SEEN_EARLY] = 3, [MESSAGE_SEEN_UNKNOWN] = 1,
@@ -51,7 +51,8 @@ bool standing_is_shut(const struct standing *s, const struct standing_entry *e, 
     return s->config->points && e->until.ms > now.ms && e->until.ms - now.ms <= s->config->time_most;
 }
 
-// What shuts out: more for who has earned it, lest a few bad messages among many good ones cost a large sender its way in.
+// What shuts out: more for who has earned it, lest a few bad messages among many good ones cost a large sender its way
+// in.
 static uint32_t bound_of(const struct standing *s, const struct standing_entry *e, struct wall now) {
     uint64_t n = s->config->points;
     return (uint32_t)num_min(has_earned(e, now) ? n * STANDING_KNOWN_FACTOR : n, UINT32_MAX);
@@ -129,6 +130,19 @@ static void earn(const struct standing *s, struct standing_entry *e, struct wall
     sliding_add(&e->fine, s->config->window, 1, now);
 }
 
+// Good mail of who is known and has no points is noted now and then only: a busy sender costs no writes.
+static void do_good(struct standing *s, enum standing_kind kind, struct slice name, struct wall now) {
+    struct standing_entry *e = bounded_find(&s->by[kind], name);
+    bool news = !e || e->good < 2 * STANDING_GOOD || points(s, e, now) || now.ms - e->noted.ms >= NOTED_MS ||
+                e->noted.ms > now.ms;
+    if (news) {
+        e = bounded_get(&s->by[kind], name);
+        e->noted = now;
+    }
+    bounded_touch(&s->by[kind], &e->entry);
+    earn(s, e, now);
+}
+
 static int64_t shut_time(const struct standing *s, uint32_t shuts) {
     int64_t ms = s->config->time_first;
     while (shuts-- > 0 && ms < s->config->time_most)
@@ -179,11 +193,11 @@ static void see(struct standing *s, enum standing_kind kind, struct slice name, 
                 struct wall now, struct standing_news *news) {
     if (!name.n)
         return;
-    struct standing_entry *e = bounded_get(&s->by[kind], name);
     if (what == MESSAGE_SEEN_GOOD) {
-        earn(s, e, now);
+        do_good(s, kind, name, now);
         return;
     }
+    struct standing_entry *e = bounded_get(&s->by[kind], name);
     uint32_t bound = bound_of(s, e, now); // what it was before this
     misbehave(s, e, what, now);
     if (kind == STANDING_ADDRESS && bound && !standing_is_shut(s, e, now) && points(s, e, now) >= bound)

@@ -46,6 +46,8 @@ enum {
     STANDING_WHY = 200,
 };
 
+struct standing_entry;
+
 enum standing_mark { STANDING_UNMARKED, STANDING_BLOCKED, STANDING_ALLOWED };
 
 struct standing {
@@ -91,11 +93,14 @@ struct standing_line {
     struct slice what;
     bool known, shut_out;
     uint32_t points;
-    uint32_t good;     // messages so far
-    struct wall until; // shut out
-    struct wall since; // of the first good message, 0 without; of a mark: when it was made
-    char why[STANDING_WHY];
+    uint32_t good;                   // messages so far
+    struct wall until;               // shut out
+    struct wall since;               // of the first good message, 0 without; of a mark: when it was made
+    const struct standing_entry *of; // for standing_line_why
 };
+
+// What the points were for; "" without any. In words only when somebody wants them: lists are long.
+void standing_line_why(const struct standing_line *line, char to[STANDING_WHY]);
 
 // Marks, who is shut out, who has points, who is known, others; or those of `what`.
 void standing_list(const struct standing *s, struct slice what, struct wall now,

@@ -12,6 +12,7 @@ struct standing_entry {
     uint32_t shuts;                       // in a row
     uint32_t led;                         // points that led to the last one
     struct wall until;                    // of the last one; 0: never
+    struct wall noted;                    // good mail, to be kept; of this run only
     struct wall probed;                   // when that was noticed last; 0: never
 };
 

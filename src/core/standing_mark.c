@@ -107,9 +107,14 @@ static struct standing_line line_of(const struct standing *s, enum standing_kind
     line.points = line.shut_out ? e->led : sliding_sum(&e->points, s->config->window, now);
     line.until.ms = line.shut_out ? e->until.ms : 0;
     line.since.ms = e->good ? e->first.ms : 0;
-    if (line.points)
-        standing_why(e, line.why);
+    line.of = e;
     return line;
+}
+
+void standing_line_why(const struct standing_line *line, char to[STANDING_WHY]) {
+    *to = 0;
+    if (line->of && line->points)
+        standing_why(line->of, to);
 }
 
 enum { RANKS = 4 };

@@ -353,6 +353,23 @@ static void test_kept(void **state) {
     standing_done(&again);
 }
 
+// A busy sender costs a write now and then.
+static void test_few_writes(void **state) {
+    struct standing s;
+    unsigned writes = 0;
+    standing_init(&s, &usual, &key);
+    earn(&s, "192.0.2.1", "", at(-2LL * MS_DAY));
+    for (int i = 0; i < 3600; i++) {
+        BUF_AUTO struct buf k = {.max = 512}, v = {.max = 1024};
+        seen(&s, MESSAGE_SEEN_GOOD, "192.0.2.1", at(i * MS_SECOND));
+        while (buf_reset(&k), buf_reset(&v), standing_next_change(&s, &k, &v))
+            writes++;
+    }
+    assert_in_range(writes, 10, 20);
+    assert_true(of(&s, "192.0.2.1", at(MS_HOUR)).known);
+    standing_done(&s);
+}
+
 static void test_sweep(void **state) {
     struct standing s;
     some(&s);
@@ -405,6 +422,7 @@ int main(void) {
         cmocka_unit_test(test_marks_are_bounded),
         cmocka_unit_test(test_list_and_clear),
         cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_few_writes),
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_clock_steps_back),

@@ -62,7 +62,11 @@ static void guards(struct slice name, struct slice value) {
     guard_done(&g);
 }
 
-static void count_standing(void *arg, const struct standing_line *l) { *(size_t *)arg += strlen(l->why) + 1; }
+static void count_standing(void *arg, const struct standing_line *l) {
+    char why[STANDING_WHY];
+    standing_line_why(l, why);
+    *(size_t *)arg += strlen(why) + 1;
+}
 static void count_greylist(void *arg, const struct greylist_line *l) {
     *(size_t *)arg += l->who.n + l->sender.n + l->recipient.n;
 }

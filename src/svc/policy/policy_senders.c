@@ -30,15 +30,18 @@ static void add_standing(void *arg, const struct standing_line *l) {
                                                                    MESSAGE_SENDER_DOMAIN};
     struct answer *a = arg;
     struct message_sender_entry *e = next_entry(a);
-    if (e)
-        *e = (struct message_sender_entry){.kind = kinds[l->kind],
-                                           .state = state_of(l),
-                                           .what = l->what,
-                                           .points = l->points,
-                                           .good = l->good,
-                                           .since = l->since,
-                                           .until = l->until,
-                                           .why = *l->why ? arena_dup(&a->arena, slice_str(l->why)) : SLICE_EMPTY};
+    char why[STANDING_WHY];
+    if (!e)
+        return;
+    standing_line_why(l, why);
+    *e = (struct message_sender_entry){.kind = kinds[l->kind],
+                                       .state = state_of(l),
+                                       .what = l->what,
+                                       .points = l->points,
+                                       .good = l->good,
+                                       .since = l->since,
+                                       .until = l->until,
+                                       .why = *why ? arena_dup(&a->arena, slice_str(why)) : SLICE_EMPTY};
 }
 
 static enum message_sender_kind kind_of(const struct greylist_line *l) {
