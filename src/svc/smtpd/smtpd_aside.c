@@ -2,7 +2,7 @@
 #include "svc/smtpd/smtpd_aside.h"
 
 #include "mail/auth_results.h"
-#include "svc/smtpd/smtpd_gate.h"
+#include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_session.h"
 #include "svc/smtpd/smtpd_submit.h"
 
@@ -14,6 +14,7 @@ struct smtpd_aside *smtpd_aside_new(struct smtpd_session *s) {
     a->raw.max = header + SMTPD_CONTENT_HELD;
     a->head.max = a->came.max = 2 * header + SMTPD_CONTENT_HELD;
     a->front.max = a->head.max + SMTPD_ASIDE_FRONT;
+    a->grows = smtpd_filter_wanted(s) ? header : 0;
     return a;
 }
 
@@ -30,19 +31,21 @@ void smtpd_aside_done(struct smtpd_aside *a) {
 }
 
 uint32_t smtpd_aside_room(const struct smtpd_aside *a) {
-    size_t room = a->head.n + SMTPD_ASIDE_FRONT;
+    size_t room = a->head.n + a->grows + SMTPD_ASIDE_FRONT;
     return (uint32_t)(room < MESSAGE_RESERVE_MAX ? room : MESSAGE_RESERVE_MAX);
 }
 
 static bool out_of_memory(struct err *e) { return err_smtp(e, 451, "4.3.0", "out of memory for the message"); }
 
-static void add_body(struct smtpd_content *c, struct slice bytes) {
+static FIBER_FN void add_body(struct smtpd_content *c, struct smtpd_session *s, struct slice bytes) {
+    size_t before = c->held.n;
     if (c->aside->submit) {
         smtpd_submit_body(c, bytes);
     } else {
         smtpd_gate_body(c->aside, bytes);
         buf_add(&c->held, bytes);
     }
+    smtpd_filter_body(s, slice_from(buf_slice(&c->held), before));
 }
 
 static bool is_forged(const struct header_field *f, struct slice hostname) {
@@ -79,9 +82,11 @@ static FIBER_FN bool end_header(struct smtpd_content *c, struct smtpd_session *s
     } else if (buf_add(&a->head, section)) {
         buf_add(&c->held, slice_from(slice_upto(all, (size_t)c->header.bytes), section.n));
         smtpd_gate_header(a, s);
-        remove_forged(a, s->shared->config->hostname);
+        if (!s->trusted)
+            remove_forged(a, s->shared->config->hostname);
     }
-    add_body(c, slice_from(all, (size_t)c->header.bytes));
+    smtpd_filter_header(a, s);
+    add_body(c, s, slice_from(all, (size_t)c->header.bytes));
     return !a->head.failed || out_of_memory(e);
 }
 
@@ -92,23 +97,54 @@ bool smtpd_aside_take(struct smtpd_content *c, struct smtpd_session *s, struct e
     if (!a->in_body && !c->header.done)
         return true;
     if (a->in_body)
-        add_body(c, buf_slice(&a->raw));
+        add_body(c, s, buf_slice(&a->raw));
     else if (!end_header(c, s, e))
         return false;
     buf_reset(&a->raw);
     return true;
 }
 
-bool smtpd_aside_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+void smtpd_aside_replace(struct smtpd_content *c, struct slice piece) {
+    if (c->aside->submit)
+        smtpd_submit_body(c, piece);
+    else
+        buf_add(&c->held, piece);
+}
+
+bool smtpd_aside_replaced(struct smtpd_content *c, struct err *e) {
+    return !c->aside->submit || smtpd_submit_body_end(c, e);
+}
+
+// The last of the body, that filters weren't told of.
+static FIBER_FN bool end_body(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
     struct smtpd_aside *a = c->aside;
     header_scan_end(&c->header);
     if (!smtpd_aside_take(c, s, e)) // a header that has no body
         return false;
-    if (a->submit && !smtpd_submit_end(c, s, e))
+    size_t before = c->held.n;
+    if (a->submit && !smtpd_submit_body_end(c, e))
+        return false;
+    smtpd_filter_body(s, slice_from(buf_slice(&c->held), before));
+    return true;
+}
+
+bool smtpd_aside_judge(struct smtpd_content *c, struct smtpd_session *s, bool *body, struct err *e) {
+    struct smtpd_aside *a = c->aside;
+    *body = false;
+    if (!end_body(c, s, e))
         return false;
     enum smtpd_gate_says says = smtpd_gate_content(c, s, e);
+    if (says == SMTPD_GATE_TAKE)
+        says = smtpd_filter_content(c, s, body, e);
     a->discarded = says == SMTPD_GATE_DISCARD;
-    if (says == SMTPD_GATE_REFUSE)
+    if (says != SMTPD_GATE_TAKE)
+        return says == SMTPD_GATE_DISCARD;
+    return !a->submit || (a->came.n == 0 && !*body) || smtpd_submit_changed(c, s, *body, e);
+}
+
+bool smtpd_aside_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct smtpd_aside *a = c->aside;
+    if (a->submit && !smtpd_submit_end(c, s, e))
         return false;
     return (buf_add(&a->front, buf_slice(&a->head)) && !c->held.failed) || out_of_memory(e);
 }

@@ -21,6 +21,7 @@ struct smtpd_aside {
     struct buf head;             // the header section: a user's put right, a stranger's without what is forged in it
     struct buf came;             // as it came, where that is something else
     struct buf front;            // what stands before it; at the end with it
+    size_t grows;                // bytes that filters may add to the header section
     struct smtpd_submit *submit; // NULL: no user's
     bool in_body;
     bool verifies; // a stranger's signatures
@@ -35,7 +36,13 @@ struct smtpd_aside *smtpd_aside_new(struct smtpd_session *s);
 // What was decoded into `raw`; the body's part of it is added to c->held.
 FIBER_FN MUST_CHECK bool smtpd_aside_take(struct smtpd_content *c, struct smtpd_session *s, struct err *e);
 
-// The content has ended. `front` is complete then.
+// The content has ended: what policy and filters say of it, and do to it. `*body`: a filter made another one; then
+// each piece of it, and its end.
+FIBER_FN MUST_CHECK bool smtpd_aside_judge(struct smtpd_content *c, struct smtpd_session *s, bool *body, struct err *e);
+void smtpd_aside_replace(struct smtpd_content *c, struct slice piece);
+MUST_CHECK bool smtpd_aside_replaced(struct smtpd_content *c, struct err *e);
+
+// `front` is complete then.
 FIBER_FN MUST_CHECK bool smtpd_aside_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e);
 
 // Bytes that `front` has at most; known once the header is whole.

@@ -135,6 +135,7 @@ static void end_by_reply(struct exchange *x) {
     switch (x->reply.result) {
     case MESSAGE_AUTH_OK:
         buf_add(&s->user, x->reply.user);
+        s->auth_type = config_mechanism_names[x->mechanism];
         note(x, METRIC_LOGIN_OK, SLICE_EMPTY);
         smtpd_reply(s, SLICE("235 2.7.0 welcome\r\n"));
         break;

@@ -5,6 +5,7 @@
 #include "mail/received.h"
 #include "rt/loop.h"
 #include "svc/smtpd/smtpd_aside.h"
+#include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_session.h"
 
 enum { FIRST_ROOM = 2048 }; // bytes: for our Received field, and a small message of unknown size
@@ -37,8 +38,7 @@ static void give_up_slot(struct smtpd_content *c, struct smtpd_session *s) {
     c->slot = NULL;
 }
 
-// The first reason counts. From here on nothing is kept, but the end is still looked for.
-static void refuse(struct smtpd_content *c, struct smtpd_session *s, const struct err *why) {
+void smtpd_content_refuse(struct smtpd_content *c, struct smtpd_session *s, const struct err *why) {
     if (c->refused)
         return;
     c->refused = true;
@@ -53,7 +53,7 @@ static void begin_aside(struct smtpd_content *c, struct smtpd_session *s) {
     c->aside = smtpd_aside_new(s);
     if (!c->aside) {
         err_smtp(&e, 451, "4.3.0", "out of memory for the message");
-        refuse(c, s, &e);
+        smtpd_content_refuse(c, s, &e);
     }
 }
 
@@ -68,7 +68,7 @@ void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
     c->body.mode = config->line_ends == CONFIG_LINES_REPAIR || submission ? SMTP_BODY_REPAIR : SMTP_BODY_REFUSE;
     c->queue_id = backend->ops->queue_id(backend);
     t->envelope.arrived = backend->ops->now(backend);
-    if (!s->trusted)
+    if (!s->trusted || smtpd_filter_wanted(s))
         begin_aside(c, s);
     if (!c->refused)
         add_received(c, s, c->aside ? &c->aside->front : &c->held);
@@ -122,7 +122,7 @@ static FIBER_FN void check(struct smtpd_content *c, struct smtpd_session *s, siz
     header_scan_feed(&c->header, slice_from(buf_slice(decoded(c)), before));
     if (!within_limits(c, s, &e) || (c->aside && !smtpd_aside_take(c, s, &e)) ||
         (c->held.n >= 2 * MESSAGE_INLINE_MAX && !send_piece(c, s, &e)))
-        refuse(c, s, &e);
+        smtpd_content_refuse(c, s, &e);
     count(c, s);
 }
 
@@ -194,9 +194,32 @@ static FIBER_FN bool put_front(struct smtpd_content *c, struct smtpd_session *s,
     return true;
 }
 
+// A filter made another body; an empty line is before it, whatever came.
+static FIBER_FN bool replace_body(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    struct slice piece;
+    give_up_slot(c, s);
+    buf_reset(&c->held);
+    buf_add_str(&c->held, "\r\n");
+    while (smtpd_filter_piece(s, &piece)) {
+        smtpd_aside_replace(c, piece);
+        if (c->held.n >= 2 * MESSAGE_INLINE_MAX && !send_piece(c, s, e))
+            return false;
+    }
+    return smtpd_aside_replaced(c, e);
+}
+
+static FIBER_FN bool end_aside(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
+    bool body;
+    if (!smtpd_aside_judge(c, s, &body, e))
+        return false;
+    if (c->aside->discarded)
+        return true;
+    return (!body || replace_body(c, s, e)) && smtpd_aside_end(c, s, e) && put_front(c, s, e);
+}
+
 // All but the last piece is with the queue then.
 static FIBER_FN bool settle(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    if (c->aside && (!smtpd_aside_end(c, s, e) || !put_front(c, s, e)))
+    if (c->aside && !end_aside(c, s, e))
         return false;
     return c->held.n <= MESSAGE_INLINE_MAX || send_piece(c, s, e);
 }
@@ -205,7 +228,7 @@ bool smtpd_content_submit(struct smtpd_content *c, struct smtpd_session *s, stru
     struct smtpd_backend *backend = s->shared->backend;
     struct err why;
     if (!c->refused && !settle(c, s, &why))
-        refuse(c, s, &why);
+        smtpd_content_refuse(c, s, &why);
     if (c->refused) {
         *e = c->why;
         return false;

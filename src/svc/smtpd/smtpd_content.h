@@ -37,6 +37,9 @@ FIBER_FN MUST_CHECK bool smtpd_content_read_data(struct smtpd_content *c, struct
 FIBER_FN MUST_CHECK bool smtpd_content_read_chunk(struct smtpd_content *c, struct smtpd_session *s, uint64_t n,
                                                   bool last, struct err *e);
 
+// Nothing of it is kept from here on, but its end is still looked for. The first reason counts.
+void smtpd_content_refuse(struct smtpd_content *c, struct smtpd_session *s, const struct err *why);
+
 // Hands the message to the queue. True: it is durable. False: `e` has the reply.
 FIBER_FN MUST_CHECK bool smtpd_content_submit(struct smtpd_content *c, struct smtpd_session *s, struct err *e);
 

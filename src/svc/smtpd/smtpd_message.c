@@ -3,7 +3,7 @@
 
 #include "core/queue_id.h"
 #include "rt/loop.h"
-#include "svc/smtpd/smtpd_gate.h"
+#include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_session.h"
 
@@ -90,6 +90,11 @@ void smtpd_data(struct smtpd_session *s) {
     if (stream_unread(&s->stream)) // content before 354 (RFC 2920 3.1: DATA is the last of its group)
         smtpd_gate_pipelined(s);
     smtpd_content_begin(&t->content, s);
+    if (!smtpd_filter_data(s, &e)) {
+        refuse_message(s, &e);
+        smtpd_transaction_end(s);
+        return;
+    }
     smtpd_reply(s, SLICE("354 end with <CRLF>.<CRLF>\r\n"));
     if (smtpd_content_read_data(&t->content, s, &e))
         finish(s);
@@ -140,6 +145,8 @@ void smtpd_bdat(struct smtpd_session *s, const struct smtp_command *c) {
     }
     if (!t->chunking)
         smtpd_content_begin(&t->content, s);
+    if (!t->chunking && !smtpd_filter_data(s, &e))
+        smtpd_content_refuse(&t->content, s, &e);
     t->chunking = true;
     if (!smtpd_content_read_chunk(&t->content, s, c->chunk, c->last, &e)) {
         smtpd_lost(s, &e);

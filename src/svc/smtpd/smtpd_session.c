@@ -5,6 +5,7 @@
 #include "core/queue_id.h"
 #include "rt/loop.h"
 #include "svc/smtpd/smtpd_auth.h"
+#include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_message.h"
 #include "svc/smtpd/smtpd_reply.h"
@@ -217,7 +218,9 @@ static FIBER_FN void run_command(struct smtpd_session *s, const struct smtp_comm
 }
 
 // A line that is no command. After a BDAT that can't be read nobody knows where the content ends: no going on.
-static void refuse_line(struct smtpd_session *s, struct slice line, const struct err *e) {
+static FIBER_FN void refuse_line(struct smtpd_session *s, struct slice line, const struct err *e) {
+    if (smtp_command_verb(line) == SMTP_UNKNOWN)
+        smtpd_filter_unknown(s, line);
     if (smtp_command_verb(line) != SMTP_BDAT) {
         smtpd_refuse_err(s, e);
         return;
@@ -371,6 +374,7 @@ void smtpd_session_stop(struct smtpd_session *s) {
 
 void smtpd_session_done(struct smtpd_session *s) {
     smtpd_transaction_end(s);
+    smtpd_filter_done(s);
     smtpd_gate_done(s);
     arena_done(&s->arena);
     buf_done(&s->helo);

@@ -26,6 +26,8 @@
 #include "svc/smtpd/smtpd_transaction.h"
 #include "wire/link_frame.h"
 
+struct smtpd_filters;
+
 enum {
     SMTPD_SESSION_ID = 13,
     SMTPD_CLIENT_TEXT = 54,
@@ -86,6 +88,8 @@ struct smtpd_session {
     uint32_t messages;
     uint32_t auth_failures;
     struct smtpd_gate *gate;               // NULL: a trusted client's, or a user's
+    struct smtpd_filters *filters;         // NULL: none, or no message yet
+    const char *auth_type;                 // of who authenticated: the mechanism, "plain"
     struct mono waits_since;               // while it waits for the client: for how long
     struct buf user;                       // who authenticated, lower case; empty: nobody
     struct buf helo;                       // empty before EHLO

@@ -127,12 +127,29 @@ void smtpd_submit_body(struct smtpd_content *c, struct slice bytes) {
 
 // --- the end
 
-static bool end_body(struct smtpd_content *c, struct err *e) {
+bool smtpd_submit_body_end(struct smtpd_content *c, struct err *e) {
     struct smtpd_submit *u = c->aside->submit;
     size_t before = c->held.n;
     submit_lines_end(&u->lines, &c->held);
     smtpd_sign_body(&u->sign, slice_from(buf_slice(&c->held), before));
     return !c->body.nul || err_smtp(e, 550, "5.6.0", "the content has a NUL byte; it must be encoded");
+}
+
+static bool sign_header_anew(struct smtpd_aside *a, struct err *e) {
+    struct dkim_sign_header *signed_header = &a->submit->sign.header;
+    enum dkim_canon canon = signed_header->canon;
+    dkim_sign_header_done(signed_header);
+    return dkim_sign_header(canon, buf_slice(&a->head), signed_header) ||
+           err_smtp(e, 451, "4.3.0", "out of memory for a header");
+}
+
+bool smtpd_submit_changed(struct smtpd_content *c, struct smtpd_session *s, bool body, struct err *e) {
+    struct smtpd_submit *u = c->aside->submit;
+    if (!body)
+        return u->sign.n == 0 || sign_header_anew(c->aside, e);
+    u->lines = (struct submit_lines){0};
+    smtpd_sign_done(&u->sign);
+    return begin_signing(c->aside, s, e);
 }
 
 // The reverse-path was asked about at MAIL.
@@ -188,7 +205,7 @@ static FIBER_FN bool sign(struct smtpd_aside *a, const struct smtpd_session *s, 
 bool smtpd_submit_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
     struct smtpd_submit *u = c->aside->submit;
     struct envelope *env = &s->transaction->envelope;
-    if (!end_body(c, e) || !check_rights(c, s, e) || !sign(c->aside, s, e))
+    if (!check_rights(c, s, e) || !sign(c->aside, s, e))
         return false;
     if (u->lines.eight)
         env->flags |= ENVELOPE_8BIT;

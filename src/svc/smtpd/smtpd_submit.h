@@ -34,6 +34,12 @@ MUST_CHECK bool smtpd_submit_header(struct smtpd_content *c, struct smtpd_sessio
 // A piece of the body; what it becomes is added to c->held.
 void smtpd_submit_body(struct smtpd_content *c, struct slice bytes);
 
+// The body has ended; what is left of it is added to c->held.
+MUST_CHECK bool smtpd_submit_body_end(struct smtpd_content *c, struct err *e);
+
+// A filter changed the header section, or made another body that follows: what is signed is what will leave.
+MUST_CHECK bool smtpd_submit_changed(struct smtpd_content *c, struct smtpd_session *s, bool body, struct err *e);
+
 // The content has ended: the user's rights and quota, and signatures, which are added to the `front` of c->aside.
 FIBER_FN MUST_CHECK bool smtpd_submit_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e);
 

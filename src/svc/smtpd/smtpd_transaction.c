@@ -2,6 +2,7 @@
 #include "svc/smtpd/smtpd_transaction.h"
 
 #include "core/route.h"
+#include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_message.h"
 #include "svc/smtpd/smtpd_reply.h"
@@ -9,6 +10,7 @@
 #include "svc/smtpd/smtpd_submit.h"
 
 void smtpd_transaction_end(struct smtpd_session *s) {
+    smtpd_filter_end(s);
     if (s->transaction)
         smtpd_content_done(&s->transaction->content, s);
     s->transaction = NULL;
@@ -113,7 +115,7 @@ void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c) {
     if (!may_begin(s))
         return;
     bool begun = begin(s, &e) && set_sender(s, c, &e);
-    bool taken = begun && check_sender(s, &e);
+    bool taken = begun && check_sender(s, &e) && smtpd_filter_mail(s, c, &e);
     if (begun && !taken)
         note_sender(s, &e);
     if (!taken) {
@@ -218,6 +220,17 @@ static FIBER_FN bool take_recipient(struct smtpd_session *s, const struct smtp_c
     return add_recipient(s, *whole, *whole, e);
 }
 
+bool smtpd_transaction_add(struct smtpd_session *s, struct slice address, struct err *e) {
+    struct address a;
+    struct slice whole;
+    if (!read_address(s, address, ADDRESS_RECIPIENT, &a, e) || !address_in_arena(s, &a, &whole, e))
+        return false;
+    const struct config_domain *domain = a.domain.n ? route_is_local(s->shared->config, a.domain) : NULL;
+    if (a.domain.n == 0 || (domain && !(domain->relayed && domain->any_recipient)))
+        return take_local(s, whole, e);
+    return add_recipient(s, whole, whole, e);
+}
+
 static void note_discarded(struct smtpd_session *s, struct slice to) {
     journal_event(s->shared->journal, JOURNAL_INFO, "recipient-discarded",
                   JOURNAL_STR("session", slice_of(s->id, sizeof s->id)),
@@ -254,6 +267,11 @@ static void note_refused(struct smtpd_session *s, const struct smtp_command *c, 
                   JOURNAL_INT("code", e->smtp), JOURNAL_ERR(e));
 }
 
+static bool filter_refused(struct smtpd_session *s, size_t before) {
+    s->transaction->envelope.recipients_n = before;
+    return refuse_as(s, METRIC_REASON_POLICY);
+}
+
 void smtpd_rcpt(struct smtpd_session *s, const struct smtp_command *c) {
     struct smtpd_transaction *t = s->transaction;
     struct err e;
@@ -268,8 +286,12 @@ void smtpd_rcpt(struct smtpd_session *s, const struct smtp_command *c) {
     }
     struct slice whole = SLICE_EMPTY;
     size_t before = t->envelope.recipients_n;
-    bool possible = take_recipient(s, c, &whole, &e);
-    if (!possible || !judge(s, whole, before, &e)) {
+    bool possible = take_recipient(s, c, &whole, &e), good = possible && judge(s, whole, before, &e);
+    if (!good)
+        smtpd_filter_rcpt_refused(s, c, &e);
+    else if (!smtpd_filter_rcpt(s, c, &e))
+        good = filter_refused(s, before);
+    if (!good) {
         t->refused++;
         note_refused(s, c, &e);
         s->misdeed = possible ? MESSAGE_SEEN_REFUSED : misdeed_of(&e);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/envelope.h"
+#include "core/queue_id.h"
 #include "core/record.h"
 #include "svc/smtpd/smtpd_content.h"
 #include "wire/smtp_command.h"
@@ -22,12 +23,17 @@ struct smtpd_transaction {
     struct record_filter *said; // what filters and our guard said, where there is no gate
     size_t said_n;
     struct smtpd_content content;
-    bool chunking; // BDAT has begun
-    bool spoilt;   // a chunk could not be taken: what follows of the message can't be either (RFC 3030 2)
+    char id[QUEUE_ID_TEXT]; // of the message, once its content has begun; for filters
+    bool discarded;         // a filter said so: it is taken, and goes nowhere
+    bool chunking;          // BDAT has begun
+    bool spoilt;            // a chunk could not be taken: what follows of the message can't be either (RFC 3030 2)
 };
 
 // Takes all memory back; nothing when there is none.
 void smtpd_transaction_end(struct smtpd_session *s);
+
+// One more recipient, whom a filter names: through the tables where its domain is ours. False: `e`.
+FIBER_FN MUST_CHECK bool smtpd_transaction_add(struct smtpd_session *s, struct slice address, struct err *e);
 
 // The commands, with their replies.
 FIBER_FN void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c);
