@@ -21,11 +21,13 @@ const struct config_directive config_schema_gate[] = {
      .fallback = "connections by client 120 per minute, connections by network 600 per minute, messages by client "
                  "2000 per hour, messages by network 10000 per hour, unknown-recipients by client 60 per hour, errors "
                  "by client 120 per hour, all except local",
-     .doc = "A token bucket: that many at once, or as many as burst says, and then as fast as NUMBER per UNIT. WHAT is "
-            "connections, messages, recipients, unknown-recipients or errors; WHOM is client (IPv6: its /64), network "
-            "(/24, IPv6: /48), helo, sender-domain or recipient; UNIT is second, minute, hour or day. except local: "
-            "not for clients on loopback, unless checks loopback is on. Trusted networks are exempt. The first rate "
-            "that is given takes the place of all of the built-in ones; none: there are none."},
+     .doc =
+         "A token bucket: that many at once, or as many as burst says, and then as fast as NUMBER per UNIT. WHAT is "
+         "connections, messages, recipients, unknown-recipients or errors; WHOM is client (IPv6: its /64), network "
+         "(/24, IPv6: /48), helo, sender-domain or recipient; UNIT is second, minute, hour or day. Past it the reply "
+         "is 421 4.7.0 for connections, unknown recipients and errors, and 451 4.7.1 else. except local: "
+         "not for clients on loopback, unless checks loopback is on. Trusted networks are exempt. The first rate "
+         "that is given takes the place of all of the built-in ones; none: there are none."},
 
     {"", "checks", "{ ... }", CONFIG_SECTION, .doc = "What strangers are asked."},
     {"checks", "loopback", "on|off", CONFIG_SWITCH, .fallback = "off", AT(gate.checks.loopback),

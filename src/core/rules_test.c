@@ -243,6 +243,8 @@ static const struct {
     {CONFIG_STAGE_CONTENT, "dmarc.enforced=quarantine;client.local=true", "quarantine"},
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=none;dkim=none", "550"},
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=none;dkim=pass;proven=true", "none"},
+    {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=none;dkim=temperror;proven=true", "none"},
+    {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=none;dkim=fail;proven=true", "550"},
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=pass;dkim=pass;proven=true", "none"},
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=none;arc.trusted=true;proven=true", "none"},
     {CONFIG_STAGE_CONTENT, "from.broken=true", "quarantine"},
