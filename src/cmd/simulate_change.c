@@ -19,7 +19,11 @@ static void add_then(const struct simulate_change *c, struct buf *b) {
     const struct record_rule *rule = simulate_change_rule(r);
     buf_addf(b, "%s at %s", simulate_outcome_name(c->then), record_stage_names[r->stage]);
     if (r->code)
-        buf_addf(b, ": %u %.*s", r->code, SLICE_ARG(r->text));
+        buf_addf(b, ": %u ", r->code);
+    if (r->code && r->enhanced[0])
+        buf_addf(b, "%u.%u.%u ", r->enhanced[0], r->enhanced[1], r->enhanced[2]);
+    if (r->code)
+        buf_addf(b, "%.*s", SLICE_ARG(r->text));
     if (rule && c->then != SIMULATE_TAKEN)
         buf_addf(b, "  [%.*s]", SLICE_ARG(rule->source));
 }

@@ -88,10 +88,21 @@ static struct slice *read_texts(const json_t *object, const char *name, struct a
     return out;
 }
 
+// "5.7.1"
+static void read_enhanced(struct slice text, uint16_t out[3]) {
+    struct slice part;
+    uint64_t n;
+    for (size_t i = 0; i < 3; i++) {
+        slice_cut(text, '.', &part, &text);
+        out[i] = num_u64(part, 999, &n) ? (uint16_t)n : 0;
+    }
+}
+
 static void read_reply(const json_t *object, struct arena *arena, struct record *r) {
     uint64_t code = number_of(object, "code");
     r->code = code < 600 ? (uint16_t)code : 0;
     r->text = text_of(object, "text", arena);
+    read_enhanced(text_of(object, "enhanced", arena), r->enhanced);
 }
 
 static int64_t number_at(struct slice text, size_t at, size_t n) {

@@ -22,7 +22,7 @@ struct replaying {
     struct arena arena;                // of the record at hand
     struct slice unknown[UNKNOWN_MAX]; // what was asked for and isn't recorded
     size_t unknown_n;
-    size_t sessions, changed, harder, milder, others, unsure;
+    size_t decisions, changed, stricter, milder, others, unsure;
 };
 
 static void note_unknown(struct replaying *r, struct slice what) {
@@ -216,7 +216,7 @@ static void compare(struct replaying *r, const struct record *record) {
     if (c.then == c.now && !other_code)
         return;
     r->changed++;
-    r->harder += c.now > c.then;
+    r->stricter += c.now > c.then;
     r->milder += c.now < c.then;
     if (r->json)
         simulate_change_show_json(&c);
@@ -228,7 +228,7 @@ static void take(void *arg, const struct record *record) {
     struct replaying *r = arg;
     if (record->stage > RECORD_CONTENT || record->client.family == NETADDR_NONE)
         return;
-    r->sessions++;
+    r->decisions++;
     if (!by_policy(record)) {
         r->others++;
         return;
@@ -242,14 +242,13 @@ static void take(void *arg, const struct record *record) {
 
 static void sum_up(const struct replaying *r) {
     if (r->json)
-        printf("{\"summary\":true,\"sessions\":%zu,\"changed\":%zu,\"harder\":%zu,\"milder\":%zu,\"not_by_policy\":%zu,"
-               "\"with_unknown\":%zu}\n",
-               r->sessions, r->changed, r->harder, r->milder, r->others, r->unsure);
+        printf("{\"summary\":true,\"decisions\":%zu,\"changed\":%zu,\"stricter\":%zu,\"milder\":%zu,"
+               "\"not_by_policy\":%zu,\"with_unknown\":%zu}\n",
+               r->decisions, r->changed, r->stricter, r->milder, r->others, r->unsure);
     else
-        printf(
-            "%zu decisions: %zu would change, %zu of them to the harder and %zu to the milder; %zu were not policy's; "
-            "of %zu something wasn't recorded\n",
-            r->sessions, r->changed, r->harder, r->milder, r->others, r->unsure);
+        printf("%zu decisions: %zu would change (%zu stricter, %zu milder); %zu were not made by policy; for %zu "
+               "something was asked that is not recorded\n",
+               r->decisions, r->changed, r->stricter, r->milder, r->others, r->unsure);
 }
 
 static int read_and_run(const struct args *a, struct replaying *r) {

@@ -1,13 +1,15 @@
 # test_simulate: policy walked for clients that aren't there, over DNS in a file or a server of the test's; and recorded
 # decisions against another configuration.
+import base64
 import json
 import os
+import smtplib
 import subprocess
 
 import pytest
 
 from peers import Dns
-from site_of_test import BINARY, ENV, free_port
+from site_of_test import BINARY, ENV, free_port, wait_until
 
 ZONE = '''
 2.2.0.192.in-addr.arpa. PTR mail.good.example.
@@ -110,7 +112,6 @@ def test_signed_mail(house):
     key = subprocess.run(['openssl', 'genrsa', '2048'], capture_output=True, check=True).stdout
     public = subprocess.run(['openssl', 'rsa', '-pubout', '-outform', 'DER'], input=key, capture_output=True,
                             check=True).stdout
-    import base64
     record = base64.b64encode(public).decode()
     house.write('zone', ZONE + f's._domainkey.good.example. TXT "v=DKIM1; k=rsa; p={record[:200]}" "{record[200:]}"\n')
     message = MESSAGE.replace('\n', '\r\n').encode()
@@ -243,7 +244,7 @@ def test_replay_of_the_same(house):
              recorded('login', 'refused'), recorded('delivery', 'delivered')]
     changes, summary = replay(house, lines)
     assert not changes, changes
-    assert summary == {'summary': True, 'sessions': 4, 'changed': 0, 'harder': 0, 'milder': 0, 'not_by_policy': 1,
+    assert summary == {'summary': True, 'decisions': 4, 'changed': 0, 'stricter': 0, 'milder': 0, 'not_by_policy': 1,
                        'with_unknown': 0}
 
 
@@ -260,7 +261,7 @@ def test_replay_against_another(house):
     changes, summary = replay(house, lines, config='new.conf')
     assert [(c['was'], c['would_be']) for c in changes] == [('refused', 'taken'), ('taken', 'refused')], changes
     assert 'not you' in changes[1]['would_be_because'] and 'line 13' in changes[1]['would_be_because']
-    assert summary['harder'] == summary['milder'] == 1
+    assert summary['stricter'] == summary['milder'] == 1
     changes, _ = replay(house, lines[2:])  # that list is asked by the present configuration as well
     assert changes[0]['would_be_because'].startswith('refused at recipient: 550 5.7.1 blocked: bl.example (127.0.0.4')
 
@@ -281,3 +282,46 @@ def test_replay_of_what_is_no_record(house):
     for text in ('nonsense\n', '{}\n', '[1]\n', '{"stage": "content", "outcome": "perhaps"}\n', '"\\ud800"\n'):
         done = house.run('--replay', house.write('then', text), code=65)
         assert 'line 1' in done.stderr
+
+
+def speak(site, client, helo, sender, rcpt):
+    """What the server says of one message of a client that is at `client`."""
+    with smtplib.SMTP('127.0.0.1', site.port, timeout=30) as smtp:
+        smtp.ehlo('test')
+        assert smtp.docmd('XCLIENT', f'ADDR={client}')[0] == 220
+        smtp.ehlo(helo)
+        try:
+            smtp.sendmail(sender, [rcpt], MESSAGE.replace('\n', '\r\n'))
+        except smtplib.SMTPRecipientsRefused as e:
+            return e.recipients[rcpt][0]
+        except smtplib.SMTPResponseException as e:
+            return e.smtp_code
+    return 250
+
+
+def test_replay_of_a_server(sites, peer):
+    """What a server decided, it would decide again; DMARC that only watches would take the forged message."""
+    dns = peer(Dns, ZONE.replace('slow.example. TIMEOUT', ''))
+    site = sites(f'xclient from 127.0.0.0/8\nresolver forward 127.0.0.1:{dns.port}\nchecks {{ greet-wait 0s }}\n'
+                 'policy recipient { accept when client.ip in 192.0.2.2, 192.0.2.3; built-in }')
+    assert speak(site, '192.0.2.2', 'mail.good.example', 'ann@good.example', 'alice@example.org') == 250
+    assert speak(site, '192.0.2.3', 'mail.other.example', 'x@other.example', 'alice@example.org') == 550
+    assert speak(site, '192.0.2.3', 'mail.other.example', 'x@silent.example', 'alice@example.org') == 550
+    assert speak(site, '192.0.2.4', 'mail.other.example', 'x@other.example', 'nobody@example.org') == 550
+    history, then = os.path.join(site.dir, 'state', 'history'), os.path.join(site.dir, 'then')
+
+    def replay_it(config, what):
+        done = subprocess.run([BINARY, 'simulate', '--json', '-c', config, '--replay', what], capture_output=True,
+                              text=True, timeout=60, env=ENV, check=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    *_, summary = wait_until(lambda: (r := replay_it(site.config, history)) and r[-1]['decisions'] >= 4 and r, 20, 0.3)
+    assert summary['changed'] == 0 and summary['not_by_policy'] == 1, summary
+    with open(site.config, encoding='utf-8') as f:
+        site.write('new.conf', f.read() + '\ndmarc monitor\n')
+    told = site.run('explain', '--json', 'alice@example.org').stdout
+    with open(then, 'w', encoding='utf-8') as f:
+        f.write(told)
+    for what in (history, then):
+        change, summary = replay_it(os.path.join(site.dir, 'new.conf'), what)
+        assert (change['was'], change['would_be']) == ('refused', 'taken') and summary['milder'] == 1
