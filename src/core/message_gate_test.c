@@ -234,14 +234,38 @@ static void test_records(void **state) {
     assert_false(message_records_next(&rest, &one));
 }
 
+static void test_records_are_added_whole(void **state) {
+    struct record r = {.session = SLICE("s1"), .sender = SLICE("bob@example.net")}, got;
+    ARENA_AUTO struct arena arena = {.max = MAX};
+    BUF_AUTO struct buf b = {.max = 600};
+    struct slice one, rest;
+    size_t n = 0;
+    while (message_records_add(&b, &r))
+        n++;
+    assert_in_range(n, 2, 20);
+    rest = buf_slice(&b);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(message_records_next(&rest, &one) && record_unpack(one, &arena, &got));
+        assert_slice(got.sender, "bob@example.net");
+    }
+    assert_int_equal(rest.n, 0); // of the one that didn't fit nothing is left
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_client),     cmocka_unit_test(test_client_reply),
-        cmocka_unit_test(test_tally),      cmocka_unit_test(test_tally_reply),
-        cmocka_unit_test(test_greylist),   cmocka_unit_test(test_greylist_reply),
-        cmocka_unit_test(test_seen),       cmocka_unit_test(test_match),
-        cmocka_unit_test(test_dmarc_seen), cmocka_unit_test(test_dmarc_seen_of_many_signatures),
-        cmocka_unit_test(test_post),       cmocka_unit_test(test_records),
+        cmocka_unit_test(test_client),
+        cmocka_unit_test(test_client_reply),
+        cmocka_unit_test(test_tally),
+        cmocka_unit_test(test_tally_reply),
+        cmocka_unit_test(test_greylist),
+        cmocka_unit_test(test_greylist_reply),
+        cmocka_unit_test(test_seen),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_dmarc_seen),
+        cmocka_unit_test(test_dmarc_seen_of_many_signatures),
+        cmocka_unit_test(test_post),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_records_are_added_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
