@@ -122,11 +122,13 @@ static void print_json(const struct record *r) {
 
 static void print_story(const struct args *a, const struct explain_story *s) {
     BUF_AUTO struct buf b = {.max = STORY_TEXT};
+    struct slice path = slice_str(a->config);
+    size_t slash = slice_rfind(path, '/');
     struct story_style style = {.plain = show_colour(stdout, SHOW_PLAIN),
                                 .good = show_colour(stdout, SHOW_GOOD),
                                 .bad = show_colour(stdout, SHOW_BAD),
                                 .bold = show_colour(stdout, SHOW_BOLD),
-                                .configuration = slice_str(a->config),
+                                .configuration = slice_from(path, slash < path.n ? slash + 1 : 0),
                                 .all = a->all};
     story_tell(&b, s->records, s->n, &style);
     printf("%.*s", SLICE_ARG(buf_slice(&b)));

@@ -135,7 +135,6 @@ static void outcome(struct teller *t, const struct record *r) {
 }
 
 static void tell_decision(struct teller *t, const struct record *r) {
-    spaces(t, MARGIN);
     switch (r->stage) {
     case RECORD_CONNECT:
         word(t, "The connection was ");
@@ -202,17 +201,41 @@ static void tell_rule(struct teller *t, const char **what, const struct record_r
     item(t, what, buf_slice(&place), rule->source);
 }
 
-// The last that applied decided; those before it set tags, headers and the like.
+// Whether what was decided is what this rule says. A refusal behind an `accept` is the server's own: there is no such
+// recipient, the message is too large.
+static bool decides(const struct record *r, const struct record_rule *rule) {
+    static const char *const words[RECORD_OUTCOMES][4] = {
+        [RECORD_REFUSED] = {"reject"},
+        [RECORD_DEFERRED] = {"defer", "greylist", "reject"},
+        [RECORD_DISCARDED] = {"discard"},
+        [RECORD_HELD] = {"hold"},
+    };
+    if (r->outcome == RECORD_ACCEPTED)
+        return true;
+    for (size_t i = 0; i < 4 && words[r->outcome][i]; i++)
+        if (slice_starts(rule->source, slice_str(words[r->outcome][i])))
+            return true;
+    return false;
+}
+
+static bool same_rule(const struct record_rule *a, const struct record_rule *b) {
+    return a->line == b->line && slice_eq(a->source, b->source);
+}
+
+// The last that applied decided, or none; those before it set tags, headers and the like.
 static void tell_rules(struct teller *t, const struct record *r) {
     size_t last = r->rules_n;
     while (last > 0 && !r->rules[last - 1].matched)
         last--;
     const char *decided = "decided by", *applied = "applied before", *passed = "did not apply";
-    if (last > 0)
-        tell_rule(t, &decided, &r->rules[last - 1]);
-    for (size_t i = 0; i + 1 < last; i++)
-        if (r->rules[i].matched)
-            tell_rule(t, &applied, &r->rules[i]);
+    if (last > 0 && decides(r, &r->rules[last - 1]))
+        tell_rule(t, &decided, &r->rules[--last]);
+    else if (r->rules_n)
+        item(t, &decided, SLICE("no rule"), SLICE_EMPTY);
+    const struct record_rule *before = NULL;
+    for (size_t i = 0; i < last; i++)
+        if (r->rules[i].matched && !(before && same_rule(before, &r->rules[i])))
+            tell_rule(t, &applied, before = &r->rules[i]);
     for (size_t i = 0; t->style->all && i < r->rules_n; i++)
         if (!r->rules[i].matched)
             tell_rule(t, &passed, &r->rules[i]);
@@ -298,8 +321,12 @@ bool story_tell(struct buf *to, const struct record *const *records, size_t n, c
             tell_delivery(&t, records[i]);
             continue;
         }
-        if (!same_client(t.before, records[i]))
+        if (same_client(t.before, records[i])) {
+            begin_at(&t, records[i]->when);
+        } else {
             tell_client(&t, records[i]);
+            spaces(&t, MARGIN);
+        }
         tell_decision(&t, records[i]);
         tell_reply(&t, records[i]);
         tell_reasons(&t, records[i]);

@@ -141,12 +141,37 @@ static void test_refused(void **state) {
                  "  did not apply      built-in              accept when client.trusted\n"
                  "                     posthouse.conf:9      tag \"odd\" unless helo.confirmed\n"
                  "                     posthouse.conf:13     accept\n"
-                 "                     Mail from <ann@example.net> to <bob@example.org> was refused.\n"
+                 "2026-11-21 10:41:15  Mail from <ann@example.net> to <bob@example.org> was refused.\n"
                  "                     It was told: 550 5.7.1 spf\n"
                  "  decided by         posthouse.conf:12     reject when spf = fail \"spf\"\n"
                  "  did not apply      built-in              accept when client.trusted\n"
                  "                     posthouse.conf:9      tag \"odd\" unless helo.confirmed\n"
                  "                     posthouse.conf:13     accept\n");
+}
+
+// What no rule decided isn't put down to one that applied.
+static void test_no_rule(void **state) {
+    struct slice bob = SLICE("bob@example.org");
+    struct record_rule rules[] = {{SLICE("accept when client.trusted"), 0, true},
+                                  {SLICE("accept when client.trusted"), 0, true}};
+    struct record r = {.stage = RECORD_RECIPIENT,
+                       .outcome = RECORD_REFUSED,
+                       .when = {1795257675000},
+                       .recipients = &bob,
+                       .recipients_n = 1,
+                       .rules = rules,
+                       .rules_n = 2,
+                       .code = 550,
+                       .enhanced = {5, 1, 1},
+                       .text = SLICE("no such recipient here")};
+    const struct record *records[] = {&r};
+    assert_story(records, 1, false,
+                 "Decision\n"
+                 "2026-11-21 10:41:15  Somebody connected.\n"
+                 "                     Mail from <> to <bob@example.org> was refused.\n"
+                 "                     It was told: 550 5.1.1 no such recipient here\n"
+                 "  decided by         no rule\n"
+                 "  applied before     built-in              accept when client.trusted\n");
 }
 
 static void test_accepted(void **state) {
@@ -190,6 +215,7 @@ static void test_accepted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_keys),
-                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_accepted)};
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_no_rule),
+                                       cmocka_unit_test(test_accepted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
