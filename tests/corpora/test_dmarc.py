@@ -1,6 +1,7 @@
 # test_dmarc.py: the vectors of mailauth, those for RFC 9989 among them.
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -8,6 +9,10 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 dmarc_ask = pytest.importorskip('dmarc_ask')
+cross_dmarc = pytest.importorskip('cross_dmarc')
+opendmarc = pytest.importorskip('opendmarc')
+
+CASES = 3000
 
 # What mailauth's result object has, and no result of DMARC is: its own names and notes.
 THEIR_OWN = ('r0.error', 'r0.pct', 'r0.info', 'r0.status.comment', 'r0.alignment.dkim.underSized',
@@ -110,3 +115,20 @@ def test_several_authors(posthouse, tmp_path):
         done = subprocess.run([posthouse, 'verify', 'dmarc', '--dns', str(tmp_path / 'zone'), '--json'],
                               input=header + '\nHello\n', capture_output=True, text=True, timeout=20)
         assert json.loads(done.stdout)['dmarc']['result'] == 'permerror'
+
+
+def test_opendmarc(built):
+    """Generated cases; cross_dmarc.py by hand makes more of them."""
+    library = opendmarc.load(os.path.join(cross_dmarc.ROOT, 'build', 'interop'))
+    if library is None:
+        pytest.skip('no libopendmarc: tests/interop/setup')
+    r = random.Random(1)
+    wrong, reasons = cross_dmarc.compare([cross_dmarc.Case(r) for _ in range(CASES)], built('dmarc_lines'), library)
+    assert wrong == []
+    assert sum(reasons.values()) > CASES / 10
+
+
+def test_disagreements_are_told():
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'DISAGREEMENTS.md'), encoding='utf-8') as f:
+        text = f.read()
+    assert [way for way in cross_dmarc.SWITCHES if f'\n### {way}\n' not in text] == []
