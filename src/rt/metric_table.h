@@ -97,6 +97,7 @@
     X(SESSIONS_REFUSED,    "sessions_refused_total",         COUNTER,   ONE, SUM,  REASON,     "Sessions refused or ended by us") \
     X(MESSAGES_REFUSED,    "messages_refused_total",         COUNTER,   ONE, SUM,  REASON,     "Messages refused after MAIL, DATA or BDAT") \
     X(MESSAGES_DISCARDED,  "messages_discarded_total",       COUNTER,   ONE, SUM,  NONE,       "Messages taken and dropped, as a rule or a filter says") \
+    X(LISTS_IGNORED,       "lists_ignored",                  GAUGE,     ONE, SUM,  NONE,       "Lists in DNS that are left out: dead, or listing everybody") \
     X(RECIPIENTS_REFUSED,  "recipients_refused_total",       COUNTER,   ONE, SUM,  REASON,     "Recipients refused") \
     X(DELIVERED,           "recipients_delivered_total",     COUNTER,   ONE, SUM,  TRANSPORT,  "Recipients delivered") \
     X(DEFERRED,            "recipients_deferred_total",      COUNTER,   ONE, SUM,  TRANSPORT,  "Attempts that ended with a deferral, per recipient") \

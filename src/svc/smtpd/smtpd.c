@@ -9,10 +9,13 @@
 #include "svc/keys_client.h"
 #include "svc/metrics.h"
 #include "svc/smtpd/smtpd_links.h"
+#include "svc/smtpd/smtpd_lists.h"
 #include "svc/smtpd/smtpd_proxy.h"
 #include "svc/smtpd/smtpd_session.h"
 
 #include <stdlib.h>
+
+enum { STRESS_PERCENT = 80 }; // of the sessions that there may be
 
 // How many sessions an address has; while it has any.
 struct client {
@@ -43,6 +46,8 @@ struct smtpd_service {
     struct peer control;
     struct metric metrics;
     struct smtpd_wrote wrote;
+    struct smtpd_lists lists;
+    struct mono swept; // when slow sessions were looked for
     struct fiber_group links_group, sessions_group, listeners_group;
     struct list sessions;
     size_t sessions_n;
@@ -74,6 +79,10 @@ struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum ro
         .role = role,
         .wrote = &s->wrote,
     };
+    smtpd_lists_init(&s->lists, c, &s->links.oracle, &s->metrics);
+    s->shared.list_states = s->lists.states;
+    if (role == ROLE_SMTPD)
+        smtpd_lists_begin(&s->lists, &s->links_group);
     world_random(w, &s->clients.key, sizeof s->clients.key);
     world_random(w, &s->ids, sizeof s->ids);
     world_random(w, &s->wrote.key, sizeof s->wrote.key);
@@ -148,6 +157,47 @@ static bool count_client(struct smtpd_service *s, const struct netaddr *address,
     return true;
 }
 
+// --- too many sessions
+
+// Strangers who keep a session and say nothing give way to those who come. The others are asked by shorter patience
+// (smtpd_session_patience).
+static void give_way(struct open_session *o) {
+    struct smtpd_session *session = &o->session;
+    struct transport *t = session->stream.transport;
+    BUF_AUTO struct buf line = {.max = 512};
+    size_t put;
+    if (session->idle && session->stream.out.n == 0) {
+        buf_addf(&line, "421 4.4.2 %.*s too busy to wait, please connect again later\r\n",
+                 SLICE_ARG(o->service->shared.config->hostname));
+        t->ops->write(t, buf_slice(&line), &put, NULL); // as much as fits
+    }
+    t->ops->shutdown(t);
+    metric_add_at(&o->service->metrics, METRIC_SESSIONS_REFUSED, METRIC_REASON_LIMIT, 1);
+}
+
+static bool is_slow(const struct smtpd_session *s, struct mono now) {
+    return s->waits_since.ns && !s->trusted && !s->user.n && mono_ms_between(s->waits_since, now) > SMTPD_STRESS_MS;
+}
+
+static void sweep(struct smtpd_service *s) {
+    struct mono now = loop_now(s->world->loop);
+    if (s->swept.ns && mono_ms_between(s->swept, now) < MS_SECOND)
+        return;
+    s->swept = now;
+    LIST_EACH(at, &s->sessions) {
+        struct open_session *o = LIST_ENTRY(at, struct open_session, entry);
+        if (is_slow(&o->session, now))
+            give_way(o);
+    }
+}
+
+static void watch_stress(struct smtpd_service *s) {
+    uint64_t most = s->shared.config->limits.sessions;
+    s->shared.stress = s->sessions_n > most * STRESS_PERCENT / 100;
+    if (s->shared.stress)
+        sweep(s);
+}
+
 // --- sessions
 
 static void end_session(struct open_session *o) {
@@ -160,6 +210,8 @@ static void end_session(struct open_session *o) {
     smtpd_session_done(&o->session);
     list_remove(&o->entry);
     s->sessions_n--;
+    s->shared.stress =
+        s->shared.stress && s->sessions_n > s->shared.config->limits.sessions * (uint64_t)STRESS_PERCENT / 100;
     s->full_said = false;
     forget_client(s, o->client);
     free(o);
@@ -252,7 +304,10 @@ static void admit(struct open_listener *l, struct transport *t, const struct net
     const struct config *c = s->shared.config;
     struct client *client = NULL;
     bool proxied = config_in_nets(c->proxy_from, c->proxy_from_n, peer);
-    if (s->sessions_n >= c->limits.sessions)
+    watch_stress(s);
+    if (c->gate.memory && s->shared.held >= c->gate.memory)
+        turn_away(l, t, METRIC_REASON_LIMIT, "too much mail is coming in, please try again later");
+    else if (s->sessions_n >= c->limits.sessions)
         turn_away(l, t, METRIC_REASON_LIMIT, "too many sessions, please try again later");
     else if (!proxied && !count_client(s, peer, &client))
         turn_away(l, t, METRIC_REASON_CLIENT_LIMIT, "too many sessions from your address");
@@ -317,5 +372,6 @@ void smtpd_free(struct smtpd_service *s) {
         return;
     map_done(&s->clients);
     smtpd_links_done(&s->links);
+    smtpd_lists_done(&s->lists);
     free(s);
 }
