@@ -190,6 +190,7 @@ static int simulate(const struct args *a, struct wish *w, struct dns *dns) {
     if (dns->live) {
         s.hurry = hurry;
         s.hurry_arg = dns->live;
+        oracle_live_hurry(dns->live, c->gate.checks.dns_time);
         s.outside.list_states = test_lists(c, o, &arena);
     }
     simulate_run(&s, &w->session, last_stage(a));

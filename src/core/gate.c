@@ -139,6 +139,8 @@ void gate_content(struct gate *g, const struct gate_content *c) {
     g->message->has_content = true;
     g->message->proven_asked = false; // a signature may prove another domain
     g->message->content = *c;
+    gate_mark_seen(g, FACT_SIZE);
+    gate_mark_seen(g, FACT_HOPS);
 }
 
 void gate_filter(struct gate *g, struct slice name, struct slice words) {

@@ -26,6 +26,8 @@ static void test_record_of_a_message(void **state) {
     assert_int_equal(r->recipients_n, 1);
     assert_string_equal(gate_test_fact(r, "spf", value), "pass");
     assert_string_equal(gate_test_fact(r, "dmarc", value), "pass");
+    assert_string_equal(gate_test_fact(r, "dmarc.domain", value), "good.example"); // though no rule asked
+    assert_string_equal(gate_test_fact(r, "size", value), "1000");
     assert_string_equal(gate_test_fact(r, "proven", value), "true");
     assert_string_equal(gate_test_fact(r, "client.ptr", value), "mail.good.example");
     assert_true(gate_test_asked(r, "TXT good.example", "OK v=spf1 a:mail.good.example -all"));

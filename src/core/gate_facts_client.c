@@ -27,6 +27,8 @@ const struct iprev *gate_find_iprev(struct gate *g) {
         g->iprev = (struct iprev){found.result, arena_dup(&g->client.arena, found.name)};
     }
     g->iprev_asked = true;
+    gate_mark_seen(g, FACT_CLIENT_PTR);
+    gate_mark_seen(g, FACT_CLIENT_PTR_CONFIRMED);
     return &g->iprev;
 }
 

@@ -49,8 +49,10 @@ const struct dkim_verify *gate_find_dkim(struct gate *g) {
     struct dkim_verify *v = g->message ? g->message->content.dkim : NULL;
     if (v && !v->ended && !g->telling)
         dkim_verify_end(v, &g->oracle, &g->mail.arena);
-    if (v)
+    if (v) {
         gate_mark_seen(g, FACT_DKIM);
+        gate_mark_seen(g, FACT_DKIM_DOMAINS);
+    }
     return v && v->ended ? v : NULL;
 }
 
@@ -105,6 +107,10 @@ const struct dmarc_verdict *gate_find_dmarc(struct gate *g) {
     check_dmarc(g, v);
     m->dmarc = v;
     gate_mark_seen(g, FACT_DMARC);
+    gate_mark_seen(g, FACT_DMARC_POLICY);
+    gate_mark_seen(g, FACT_DMARC_DOMAIN);
+    gate_mark_seen(g, FACT_FROM_DOMAIN);
+    gate_mark_seen(g, FACT_FROM_BROKEN);
     return v;
 }
 
@@ -137,6 +143,8 @@ static bool find_vouched(struct gate *g, const struct dmarc_verdict *d) {
     m->arc_vouches = v && (gate_results_vouch(v->verdict.first_results, d->organisation) ||
                            gate_results_vouch(v->verdict.results, d->organisation));
     m->arc_judged = true;
+    gate_mark_seen(g, FACT_ARC_TRUSTED);
+    gate_mark_seen(g, FACT_ARC_SEALER);
     return m->arc_vouches;
 }
 

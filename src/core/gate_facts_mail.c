@@ -58,6 +58,7 @@ const struct spf_verdict *gate_find_spf(struct gate *g) {
         check_spf(g, v);
     m->spf = v;
     gate_mark_seen(g, FACT_SPF);
+    gate_mark_seen(g, FACT_SPF_DOMAIN);
     return v;
 }
 

@@ -75,7 +75,7 @@ struct gate {
     struct oracle oracle; // our own: tapes what is asked
     void *arg;
     struct rule_facts facts;
-    uint64_t seen;           // 1 << enum fact: asked for, and told in records
+    uint64_t seen;           // 1 << enum fact: found out, and told in records
     enum config_stage stage; // that is being decided, or was last
     bool telling;            // a record is made: nothing new is found out
 
@@ -145,6 +145,7 @@ bool gate_in_table(struct rule_facts *f, struct slice table, const struct fact_v
 void gate_fact_client(struct gate *g, enum fact which, struct fact_value *out);
 void gate_fact_mail(struct gate *g, enum fact which, struct fact_value *out);
 void gate_fact_content(struct gate *g, enum fact which, struct slice name, struct fact_value *out);
+// What was found out beside what was asked for is told as well: a replay may ask for it.
 static inline void gate_mark_seen(struct gate *g, enum fact which) { g->seen |= UINT64_C(1) << which; }
 
 // --- found out when first asked

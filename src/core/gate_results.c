@@ -23,7 +23,6 @@ bool gate_results(struct gate *g, struct buf *out) {
     if (!gate_is_local(g)) {
         r.iprev = (int)gate_find_iprev(g)->result;
         r.ip = g->who.ip;
-        gate_mark_seen(g, FACT_CLIENT_PTR);
     }
     return auth_results_write(&r, out);
 }

@@ -187,6 +187,10 @@ def test_nobody_answers(house):
     """Where DNS is silent nothing is held against the client."""
     result = house.session('192.0.2.2', 'mail.good.example', 'ann@slow.example', more=['--fact', 'spf=none'])
     assert not step(result, 'mail')['reply']
+    house.configure('checks { dns-time 500ms }')  # nobody listens on that port
+    result = house.session('192.0.2.2', 'mail.good.example', 'ann@good.example', dns=False)
+    assert result['verdict']['outcome'] == 'taken', result['verdict']
+    assert facts(step(result, 'recipient'))['spf'] == 'temperror'
 
 
 def test_usage(house):
