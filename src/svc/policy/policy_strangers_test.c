@@ -2,6 +2,7 @@
 // an end and a start.
 #include "core/message_gate.h"
 #include "core/message_sender.h"
+#include "rt/metric.h"
 #include "svc/policy/policy_test_house.h"
 
 #include <stdio.h>
@@ -137,6 +138,37 @@ static void keep_to_rates(struct house *h) {
 
 static void test_rates(void **state) { run((struct wall){1700000000000}, NULL, keep_to_rates); }
 
+static struct metric metrics(struct house *h) {
+    BUF_AUTO struct buf b = {.max = 16}, reply = {.max = 65536};
+    struct metric m;
+    struct err e;
+    call(h->control, LINK_METRICS, &b, LINK_METRICS_REPLY, &reply);
+    assert_true(metric_unpack(buf_slice(&reply), &m, &e));
+    return m;
+}
+
+static uint64_t figure(const struct metric *m, enum metric_id id, unsigned label) {
+    return m->v[metric_slot(id, label)];
+}
+
+static void send_far_more(struct house *h) {
+    seen(h->smtpd, MESSAGE_SEEN_GOOD, "192.0.2.1", "");
+    fiber_sleep(8LL * MS_DAY);
+    for (int i = 0; i < 201; i++)
+        seen(h->smtpd, MESSAGE_SEEN_GOOD, "192.0.2.1", "");
+    seen(h->submission, MESSAGE_SEEN_WROTE, "192.0.2.2", "joe@example.edu");
+    fiber_sleep(10);
+    struct metric m = metrics(h);
+    assert_int_equal(figure(&m, METRIC_VOLUME_HOUR, METRIC_VOLUME_IN), 201);
+    assert_int_equal(figure(&m, METRIC_VOLUME_UNUSUAL, METRIC_VOLUME_IN), 1);
+    assert_int_equal(figure(&m, METRIC_VOLUME_HOUR, METRIC_VOLUME_OUT), 1);
+    assert_int_equal(figure(&m, METRIC_VOLUME_UNUSUAL, METRIC_VOLUME_OUT), 0);
+    assert_int_equal(figure(&m, METRIC_POLICY_ENTRIES, METRIC_MEMORY_ADDRESSES), 1);
+    assert_int_equal(figure(&m, METRIC_POLICY_ENTRIES, METRIC_MEMORY_WROTE_TO), 1);
+}
+
+static void test_volume(void **state) { run((struct wall){1700000000000}, NULL, send_far_more); }
+
 // More than a batch is kept in several, and questions are answered meanwhile.
 static void flood(struct house *h) {
     for (int i = 0; i < 2 * POLICY_BATCH; i++) {
@@ -178,6 +210,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strangers_survive),
         cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_volume),
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_malformed_of_smtpd),
     };
