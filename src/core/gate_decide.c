@@ -246,6 +246,17 @@ static void keep_matched(struct gate *g, enum config_stage stage, const struct r
             m->list[m->n++] = run->seen[i].rule;
 }
 
+// For records of a message that nobody told the gate the recipients of.
+static void keep_recipient(struct gate *g) {
+    struct gate_message *m = g->message;
+    struct gate_taken *t = m->taken_n < RECORD_LIST_MAX ? ARENA_NEW(&g->mail.arena, struct gate_taken) : NULL;
+    if (!t)
+        return;
+    *t = (struct gate_taken){m->taken, arena_dup(&g->mail.arena, m->recipient)};
+    m->taken = t;
+    m->taken_n++;
+}
+
 // --- what all stages said of the message
 
 static void add_all(struct gate_texts *to, const struct gate_texts *from, struct arena *arena) {
@@ -295,6 +306,8 @@ void gate_decide(struct gate *g, enum config_stage stage, struct gate_verdict *o
         gate_find_standing(g);
     run_rules(&d, &run);
     keep_matched(g, stage, &run);
+    if (stage == CONFIG_STAGE_RECIPIENT && out->outcome == GATE_GO_ON)
+        keep_recipient(g);
     if (stage == CONFIG_STAGE_CONTENT)
         sum_up(g, out);
     if (g->outside->looked)

@@ -64,6 +64,21 @@ static void test_record_of_a_refusal(void **state) {
     gate_test_end(&h);
 }
 
+// Refused before the gate was told of its content: too large, for one.
+static void test_record_without_content(void **state) {
+    struct here h;
+    char out[64];
+    struct gate_verdict v;
+    gate_test_begin(&h, "");
+    gate_test_before_content(&h, &gate_test_good, out);
+    gate_recipient(h.gate, SLICE("bob@our.example"), 2);
+    gate_decide(h.gate, CONFIG_STAGE_RECIPIENT, &v);
+    gate_refused(h.gate, CONFIG_STAGE_CONTENT, &(struct err){.smtp = 552});
+    assert_int_equal(h.records[0].stage, RECORD_CONTENT);
+    assert_int_equal(h.records[0].recipients_n, 2);
+    gate_test_end(&h);
+}
+
 static void test_monitor(void **state) {
     struct here h;
     struct content c;
@@ -260,6 +275,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_record_of_a_message),
         cmocka_unit_test(test_record_of_a_refusal),
+        cmocka_unit_test(test_record_without_content),
         cmocka_unit_test(test_monitor),
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_discard),

@@ -33,6 +33,11 @@ struct gate_taped {
     char bytes[];
 };
 
+struct gate_taken { // a recipient that no rule refused
+    struct gate_taken *older;
+    struct slice address;
+};
+
 struct gate_said { // by a filter
     struct gate_said *older;
     struct slice name, words;
@@ -109,6 +114,8 @@ struct gate_message {
     struct slice recipient; // at hand
     size_t recipients;
     bool proven_asked, proven;
+    struct gate_taken *taken; // newest first
+    size_t taken_n;           // at most RECORD_LIST_MAX
 
     bool has_content, refused; // a refusal of the content is recorded already
     struct gate_content content;

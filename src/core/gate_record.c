@@ -127,13 +127,23 @@ static void add_spans(struct gate *g, enum config_stage stage, struct arena *are
 
 // --- all of it
 
-static void add_recipients(struct gate_message *m, enum config_stage stage, struct record *r) {
+static void add_taken(const struct gate_message *m, struct arena *arena, struct record *r) {
+    size_t at = m->taken_n;
+    r->recipients = arena_alloc(arena, at * sizeof *r->recipients);
+    r->recipients_n = r->recipients ? at : 0;
+    for (const struct gate_taken *t = m->taken; t && r->recipients; t = t->older)
+        r->recipients[--at] = t->address;
+}
+
+static void add_recipients(struct gate_message *m, enum config_stage stage, struct arena *arena, struct record *r) {
     if (stage == CONFIG_STAGE_CONTENT && m->has_content) {
         r->recipients = (struct slice *)m->content.recipients;
         r->recipients_n = m->content.recipients_n;
     } else if (stage == CONFIG_STAGE_RECIPIENT) {
         r->recipients = &m->recipient;
         r->recipients_n = 1;
+    } else if (stage == CONFIG_STAGE_CONTENT) {
+        add_taken(m, arena, r);
     }
 }
 
@@ -161,7 +171,7 @@ void gate_record(struct gate *g, enum config_stage stage, enum record_outcome ou
     if (m) {
         r.queue_id = m->has_content ? m->content.queue_id : 0;
         r.sender = m->sender;
-        add_recipients(m, stage, &r);
+        add_recipients(m, stage, &arena, &r);
     }
     g->telling = true;
     add_facts(&facts, stage, &r);
