@@ -329,7 +329,7 @@ void link_call_all(struct link *l, enum link_type type, struct link_question *qu
 
 bool link_call(struct link *l, enum link_type type, const struct slice *parts, size_t parts_n, struct mono deadline,
                enum link_type *reply_type, struct buf *reply, struct err *e) {
-    int fd;
+    int fd = -1;
     if (!call(l, type, parts, parts_n, deadline, reply_type, reply, &fd, e))
         return false;
     if (fd >= 0)
@@ -339,7 +339,7 @@ bool link_call(struct link *l, enum link_type type, const struct slice *parts, s
 
 bool link_call_transport(struct link *l, enum link_type type, struct slice payload, struct mono deadline,
                          enum link_type *reply_type, struct buf *reply, struct transport **t, struct err *e) {
-    int fd;
+    int fd = -1;
     if (!call(l, type, &payload, 1, deadline, reply_type, reply, &fd, e))
         return false;
     *t = fd >= 0 ? transport_of_fd(l->loop, fd) : NULL;
