@@ -123,3 +123,20 @@ def test_killed(site):
     site.wait_mail('alice', 2)
     wait_until(lambda: records(site, deliver(site)) or None, 20, 0.5)
     assert queue_id
+
+
+def test_reload(site):
+    """One process writes history at any time: nothing is lost or written over by a reload."""
+    ids = [deliver(site)]
+    for _ in range(3):
+        site.run('reload')
+        ids.append(deliver(site))
+    wait_records(site, ids[-1], 2)
+
+    def all_there():
+        """every message is told"""
+        story = told(site, 'alice@example.org')
+        return all(i in story for i in ids)
+    wait_until(all_there, 10, 0.2)
+    site.wait_mail('alice', 4)
+    assert len(os.listdir(os.path.join(site.dir, 'state', 'history'))) == 1

@@ -65,7 +65,8 @@ static void move_slots(struct master *m) {
     free(old.slots);
 }
 
-enum { ONCE = ROLE_BIT(QUEUE) | ROLE_BIT(POLICY) }; // the roles of which there is one at any time
+// The roles of which there is one at any time: they write files.
+enum { ONCE = ROLE_BIT(QUEUE) | ROLE_BIT(POLICY) | ROLE_BIT(HISTORY) | ROLE_BIT(REPORT) };
 
 // Who only answers: the old sessions and attempts ask the old ones until they have ended.
 enum {
