@@ -5,7 +5,7 @@
 #include "base/num.h"
 #include "wire/delegation.h"
 
-enum { VALUE_MAX = 1024 };
+enum { VALUE_MAX = 1024, FIELD_MAX = 990 }; // RFC 5322 2.1.1: a line
 
 // --- the request
 
@@ -129,7 +129,7 @@ static bool is_field(struct slice s) {
     for (size_t i = 0; i < s.n; i++)
         if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f || (i < colon && (s.p[i] == ' ' || s.p[i] & 0x80)))
             return false;
-    return colon > 0 && colon < s.n;
+    return colon > 0 && colon < s.n && s.n <= FIELD_MAX;
 }
 
 static bool is_address(struct slice s) {

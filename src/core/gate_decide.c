@@ -1,6 +1,8 @@
 // gate_decide: the rules of a stage, and what each that applies does.
 #include "core/gate_inside.h"
 
+#include "mail/address.h"
+
 struct deciding {
     struct gate *g;
     enum config_stage stage;
@@ -134,7 +136,16 @@ static bool failed(struct deciding *d, const struct config_filter *f) {
     return f->failure == CONFIG_FILTER_TEMPFAIL || f->failure == CONFIG_FILTER_REJECT;
 }
 
-static struct slice keep(struct gate *g, struct slice s) { return arena_dup(&g->mail.arena, s); }
+// As envelopes have it; empty where it is none.
+static struct slice normal_address(struct gate *g, struct slice text) {
+    BUF_AUTO struct buf b = {.max = 2 * ADDRESS_MAX};
+    struct address a;
+    struct err ignored;
+    if (!address_parse(text, ADDRESS_RECIPIENT, &g->mail.arena, &a, &ignored) ||
+        !address_normalize(&a, &g->mail.arena, &ignored) || !address_add(&b, &a))
+        return SLICE_EMPTY;
+    return arena_dup(&g->mail.arena, buf_slice(&b));
+}
 
 // What is said of a message before there is one has no object.
 static bool obey(struct deciding *d, const struct gate_answer *a) {
@@ -153,7 +164,7 @@ static bool obey(struct deciding *d, const struct gate_answer *a) {
         return false;
     case GATE_ANSWER_REDIRECT:
         if (m)
-            m->redirect = keep(d->g, a->text);
+            m->redirect = normal_address(d->g, a->text);
         return false;
     case GATE_ANSWER_HOLD:
         return m && do_hold(d);

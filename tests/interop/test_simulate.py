@@ -194,6 +194,8 @@ def test_nobody_answers(house):
 
 
 def test_usage(house):
+    help_text = house.run('--help').stdout
+    assert '--replay' in help_text and '\n  posthouse simulate --client' in help_text
     zone = os.path.join(house.dir, 'zone')
     house.run(code=64)
     house.run('--client', 'nowhere', code=64)
