@@ -274,10 +274,9 @@ static void tell_reasons(struct teller *t, const struct record *r) {
 
 static void tell_delivery(struct teller *t, const struct record *r) {
     static const char *const words[RECORD_OUTCOMES] = {
-        [RECORD_DELIVERED] = "Delivered",
-        [RECORD_DEFERRED] = "Not delivered yet, and tried again later:",
-        [RECORD_BOUNCED] = "Given up:",
-        [RECORD_EXPIRED] = "Given up, no attempt having succeeded in time:",
+        [RECORD_DELIVERED] = "Delivered", [RECORD_DEFERRED] = "Not delivered yet, and tried again later:",
+        [RECORD_BOUNCED] = "Given up:",   [RECORD_EXPIRED] = "Given up, no attempt having succeeded in time:",
+        [RECORD_DISCARDED] = "Deleted",
     };
     const char *what = words[r->outcome] ? words[r->outcome] : verb(r);
     begin_at(t, r->when);

@@ -201,16 +201,22 @@ static void test_accepted(void **state) {
                                .queue_id = 77,
                                .recipients = to,
                                .recipients_n = 1};
-    const struct record *records[] = {&accepted, &deferred, &delivered};
+    struct record deleted = {.when = {1795257678000},
+                             .stage = RECORD_DELIVERY,
+                             .outcome = RECORD_DISCARDED,
+                             .queue_id = 77,
+                             .text = SLICE("by hand")};
+    const struct record *records[] = {&accepted, &deferred, &delivered, &deleted};
     assert_true(story_order(&accepted, &deferred) < 0);
-    assert_story(records, 3, false,
+    assert_story(records, 4, false,
                  "Message 000000000002D, session s1\n"
                  "2026-11-21 10:41:15  192.0.2.1 connected, said it was h.\n"
                  "                     The message from <> to <a@example.org>, <b@example.org>, <c@example.org> and 1 "
                  "other was accepted, as 000000000002D.\n"
                  "2026-11-21 10:41:16  Not delivered yet, and tried again later: to <a@example.org>, by "
                  "mx.example.org[192.0.2.9]:25: 451 4.3.0 later\n"
-                 "2026-11-21 10:41:17  Delivered to <a@example.org>.\n");
+                 "2026-11-21 10:41:17  Delivered to <a@example.org>.\n"
+                 "2026-11-21 10:41:18  Deleted: by hand\n");
 }
 
 int main(void) {

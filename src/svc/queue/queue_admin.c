@@ -192,6 +192,8 @@ static void log_deleted(struct queue_service *q, const struct queue_message *m, 
     queue_id_print(m->id, id);
     journal_event(q->world->journal, JOURNAL_INFO, "deleted", JOURNAL_STR("id", slice_of(id, sizeof id)),
                   JOURNAL_UINT("recipients", n));
+    queue_history_tell(q, RECORD_DISCARDED, m, SLICE_EMPTY,
+                       &(struct log_recipient){.reason = SLICE("by hand, without a bounce")}, SLICE_EMPTY);
     metric_add_at(&q->metric, METRIC_BOUNCED, METRIC_BOUNCE_DELETED, n);
 }
 

@@ -49,7 +49,7 @@ void queue_history_tell(struct queue_service *q, enum record_outcome outcome, co
                             .outcome = outcome,
                             .queue_id = m->id,
                             .recipients = &address,
-                            .recipients_n = 1,
+                            .recipients_n = address.n > 0,
                             .code = r->smtp,
                             .enhanced = {r->enhanced[0], r->enhanced[1], r->enhanced[2]},
                             .text = r->reason,

@@ -47,6 +47,10 @@ static FIBER_FN void script_outcomes(struct play *p) {
     play_send_outcome(p, p->relay, MESSAGE_FAILED, MESSAGE_SITE_WORKED);
     hear(p, history, &r);
     CHECK_EQ(r.outcome, RECORD_BOUNCED);
+    CHECK_EQ(play_submit(p, 4, "a@example.net", "bob@far.example"), 0);
+    CHECK_EQ(play_ask(p, LINK_QUEUE_DELETE, 4, NULL).count, 1);
+    hear(p, history, &r);
+    CHECK(r.outcome == RECORD_DISCARDED && r.queue_id == 4 && r.recipients_n == 0);
     link_free(history);
 }
 

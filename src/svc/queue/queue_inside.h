@@ -216,6 +216,7 @@ bool queue_expired(const struct queue_service *q, const struct queue_message *m)
 
 void queue_history_init(struct queue_service *q);
 void queue_history_done(struct queue_service *q);
+// `address` is empty where all recipients are meant.
 void queue_history_tell(struct queue_service *q, enum record_outcome outcome, const struct queue_message *m,
                         struct slice address, const struct log_recipient *r, struct slice remote);
 
