@@ -5,6 +5,7 @@
 #include "cmd/simulate_replay.h"
 #include "cmd/simulate_show.h"
 
+#include "base/mem.h"
 #include "base/num.h"
 #include "mail/address.h"
 #include "rt/file.h"
@@ -12,6 +13,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -219,10 +221,11 @@ static int run(const struct args *a, struct wish *w) {
 }
 
 int cmd_simulate(const struct args *a) {
-    static struct wish w; // too large for a stack
-    w = (struct wish){.content = {.max = 2 * (size_t)MESSAGE_MAX}};
-    int code = run(a, &w);
-    buf_done(&w.content);
-    site_free(w.site);
+    struct wish *w = MEM_NEW(struct wish); // too large for a stack
+    w->content.max = 2 * (size_t)MESSAGE_MAX;
+    int code = run(a, w);
+    buf_done(&w->content);
+    site_free(w->site);
+    free(w);
     return code;
 }
