@@ -119,3 +119,39 @@ def flood(text, seconds):
             s.sendall(text)
         return None
     return answer
+
+
+class PolicyServer:
+    """A server of Postfix's policy delegation: `answer(attributes)` gives the action's words."""
+
+    def __init__(self, answer):
+        self.answer, self.asked, self.connections, self.port = answer, [], 0, free_port()
+        self.listen = f'127.0.0.1:{self.port}'
+        self.server = socket.create_server(('127.0.0.1', self.port), backlog=64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                s, _ = self.server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(s,), daemon=True).start()
+
+    def _serve(self, s):
+        with s, s.makefile('rb') as lines:
+            asked = {}
+            for line in lines:
+                line = line.rstrip(b'\n')
+                if line:
+                    name, _, value = line.partition(b'=')
+                    asked[name.decode()] = value.decode()
+                    continue
+                self.asked.append(asked)
+                s.sendall(f'action={self.answer(asked)}\n\n'.encode())
+                asked = {}
+
+    def stop(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()

@@ -8,7 +8,7 @@ import dkim
 import pytest
 
 from filters import ClamAv, OpenDkimFilter, OpenDmarcFilter, Rspamd
-from milter import Milter, at, header, packet
+from milter import Milter, PolicyServer, at, header, packet
 from site_of_test import PASSWORDS, wait_until
 from wire import Wire
 
@@ -193,6 +193,34 @@ def test_restart(sites, peer):
     peer(Milter, port=milter.port)
     assert send(site)[0] == 250
     assert site.logged().count('filter-unreachable') == 1 and 'filter-reachable' in site.logged()
+
+
+def test_delegation(sites, peer):
+    """A server of Postfix's policy delegation is asked by a rule, over one connection."""
+    server = peer(PolicyServer, lambda asked: '550 5.7.1 no mail for bob' if asked['recipient'].startswith('bob')
+                  else 'DUNNO')
+    site = sites(extra=f'filter post delegation {server.listen}\npolicy recipient {{ ask post }}\n')
+    with Wire(site.port) as w:
+        w.hello()
+        w.expect(250, 'MAIL FROM:<you@example.net>')
+        w.expect(250, 'RCPT TO:<alice@example.org>')
+        assert w.expect(550, 'RCPT TO:<bob@example.org>') == ['5.7.1 no mail for bob']
+    with Wire(site.port) as w:
+        w.hello()
+        w.expect(250, 'MAIL FROM:<you@example.net>')
+        w.expect(250, 'RCPT TO:<alice@example.org>')
+    assert server.connections == 1 and len(server.asked) == 3
+    first = server.asked[0]
+    assert first['request'] == 'smtpd_access_policy' and first['protocol_state'] == 'RCPT'
+    assert first['client_address'] == '127.0.0.1' and first['sender'] == 'you@example.net'
+
+
+def test_delegation_is_away(sites, peer):
+    site = sites(extra='filter post delegation 127.0.0.1:9 { failure tempfail }\npolicy recipient { ask post }\n')
+    with Wire(site.port) as w:
+        w.hello()
+        w.expect(250, 'MAIL FROM:<you@example.net>')
+        w.expect(451, 'RCPT TO:<alice@example.org>')
 
 
 # --- Debian's

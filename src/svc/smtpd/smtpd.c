@@ -8,6 +8,7 @@
 #include "rt/tls.h"
 #include "svc/keys_client.h"
 #include "svc/metrics.h"
+#include "svc/smtpd/smtpd_delegation.h"
 #include "svc/smtpd/smtpd_links.h"
 #include "svc/smtpd/smtpd_lists.h"
 #include "svc/smtpd/smtpd_proxy.h"
@@ -62,6 +63,11 @@ static void handle(void *service, struct peer_link *from, const struct link_fram
     metrics_answer(&s->metrics, s->world, from, frame);
 }
 
+static FIBER_FN bool open_filter(void *arg, size_t index, struct transport **out, struct err *e) {
+    struct smtpd_backend *b = arg;
+    return b->ops->filter_open(b, index, out, e);
+}
+
 struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum role role) {
     struct smtpd_service *s = MEM_NEW(struct smtpd_service);
     s->world = w;
@@ -79,6 +85,7 @@ struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum ro
         .role = role,
         .wrote = &s->wrote,
     };
+    s->shared.delegation = smtpd_delegation_new(c, open_filter, &s->links.backend);
     smtpd_lists_init(&s->lists, c, &s->links.oracle, &s->metrics);
     s->shared.list_states = s->lists.states;
     if (role == ROLE_SMTPD)
@@ -373,5 +380,6 @@ void smtpd_free(struct smtpd_service *s) {
     map_done(&s->clients);
     smtpd_links_done(&s->links);
     smtpd_lists_done(&s->lists);
+    smtpd_delegation_free(s->shared.delegation);
     free(s);
 }

@@ -84,13 +84,9 @@ static FIBER_FN bool read_answer(struct transport *t, struct buf *in, struct mon
 static FIBER_FN bool exchange(struct transport *t, const struct config_filter *f, struct slice request,
                               struct arena *arena, struct slice *answer, struct err *e) {
     struct mono deadline = loop_in_ms(fiber_loop(), f->reply);
-    struct buf question BUF_AUTO = {.max = DELEGATION_REQUEST_MAX};
     struct buf in BUF_AUTO = {.max = 2 * DELEGATION_ANSWER_MAX};
     struct slice action;
-    buf_add(&question, request);
-    if (!delegation_end(&question))
-        return err_set(e, ERR_TEMPORARY, "the question is too long");
-    if (!transport_write_all(t, buf_slice(&question), deadline, e) || !read_answer(t, &in, deadline, &action, e))
+    if (!transport_write_all(t, request, deadline, e) || !read_answer(t, &in, deadline, &action, e))
         return false;
     struct slice kept = arena_dup(arena, action);
     if (!kept.p && action.n)

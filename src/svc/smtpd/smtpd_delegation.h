@@ -16,7 +16,7 @@ smtpd_delegation_new(const struct config *c,
                      FIBER_FN bool (*open)(void *arg, size_t index, struct transport **out, struct err *e), void *arg);
 void smtpd_delegation_free(struct smtpd_delegation *d); // takes NULL; nobody asks
 
-// `request`: lines of "name=value", without the empty one. The answer's words behind "action=" are in `arena`. `f` is
+// `request`: lines of "name=value" and the empty one. The answer's words behind "action=" are in `arena`. `f` is
 // one of the configuration's.
 FIBER_FN MUST_CHECK bool smtpd_delegation_ask(struct smtpd_delegation *d, const struct config_filter *f,
                                               struct slice request, struct arena *arena, struct slice *answer,

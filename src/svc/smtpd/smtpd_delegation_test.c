@@ -96,7 +96,7 @@ static FIBER_FN bool ask(struct scene *s, struct buf *words) {
     struct slice got;
     struct err e;
     buf_reset(words);
-    if (smtpd_delegation_ask(s->d, &s->filter, SLICE("request=smtpd_access_policy\n"), &arena, &got, &e))
+    if (smtpd_delegation_ask(s->d, &s->filter, SLICE("request=smtpd_access_policy\n\n"), &arena, &got, &e))
         return buf_add(words, got);
     buf_add_str(words, e.text);
     return false;

@@ -6,6 +6,7 @@
 #include "core/queue_id.h"
 #include "rt/loop.h"
 #include "svc/smtpd/smtpd_aside.h"
+#include "svc/smtpd/smtpd_delegation.h"
 #include "svc/smtpd/smtpd_record.h"
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_session.h"
@@ -63,6 +64,20 @@ static void seen(struct smtpd_session *s, enum message_seen_what what, struct sl
     b->ops->seen(b, &m);
 }
 
+static FIBER_FN bool ask_delegation(void *arg, const struct config_filter *f, struct slice request, struct arena *arena,
+                                    struct slice *answer) {
+    struct smtpd_session *s = session_of(arg);
+    struct err e;
+    if (!s->shared->delegation)
+        return false;
+    if (smtpd_delegation_ask(s->shared->delegation, f, request, arena, answer, &e))
+        return true;
+    journal_event(s->shared->journal, JOURNAL_WARNING, "filter-failed",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("filter", f->name),
+                  JOURNAL_STR("why", slice_str(e.text)));
+    return false;
+}
+
 // Who can't wait for the greeting is no mail server (RFC 5321 4.3.1): nobody else gains by that.
 static FIBER_FN bool early(void *arg, int64_t ms) {
     struct smtpd_session *s = session_of(arg);
@@ -100,6 +115,7 @@ static struct smtpd_gate *gate_for(struct smtpd_session *s) {
         .greylist = ask_greylist,
         .early = early,
         .in_table = ask_table,
+        .ask = ask_delegation,
         .record = record,
         .dmarc_seen = dmarc_seen,
         .list_states = s->shared->list_states,

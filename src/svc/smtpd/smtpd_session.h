@@ -59,6 +59,7 @@ struct smtpd_shared {
     const struct message_keys_set *(*signers)(void *arg);
     struct smtpd_signer signer;
     const enum dnsbl_state *list_states; // of each of the configuration's lists; NULL: all are good
+    struct smtpd_delegation *delegation; // NULL: no server of policy can be asked
     struct smtpd_wrote *wrote;           // NULL: nobody remembers
     uint64_t held;                       // bytes of content that all sessions hold
     bool stress;                         // there are so many sessions that strangers who are slow must give way
