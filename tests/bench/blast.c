@@ -39,6 +39,8 @@ static void usage(int code) {
           "  --resume            TLS sessions are resumed; without it every handshake is a full one\n"
           "  --auth USER:SECRET  AUTH PLAIN\n"
           "  --crowd S           open all connections, say EHLO, say how it went, hold them for S seconds\n"
+          "  --drip S            and send a byte from each of them every S seconds\n"
+          "  --content FILE      what is sent, with dots as they must be, without the final one\n"
           "  --give-up S         end everything after S seconds (120)\n"
           "  --json\n"
           "Addresses are loopback's only. Exit status 1 when not all was done.\n",
@@ -80,6 +82,8 @@ enum option_code {
     O_RESUME,
     O_AUTH,
     O_CROWD,
+    O_CONTENT,
+    O_DRIP,
     O_GIVE_UP,
     O_JSON,
     O_HELP
@@ -103,6 +107,8 @@ static const struct option OPTIONS[] = {{"host", required_argument, NULL, O_HOST
                                         {"resume", no_argument, NULL, O_RESUME},
                                         {"auth", required_argument, NULL, O_AUTH},
                                         {"crowd", required_argument, NULL, O_CROWD},
+                                        {"content", required_argument, NULL, O_CONTENT},
+                                        {"drip", required_argument, NULL, O_DRIP},
                                         {"give-up", required_argument, NULL, O_GIVE_UP},
                                         {"json", no_argument, NULL, O_JSON},
                                         {"help", no_argument, NULL, O_HELP},
@@ -179,6 +185,12 @@ static void take_option(struct arguments *a, int code) {
         break;
     case O_CROWD:
         j->crowd = seconds(optarg);
+        break;
+    case O_CONTENT:
+        j->content = optarg;
+        break;
+    case O_DRIP:
+        j->drip = seconds(optarg);
         break;
     case O_GIVE_UP:
         j->give_up = seconds(optarg);
@@ -286,10 +298,24 @@ static void report(const struct blast *b, int64_t start_ns) {
         fprintf(stderr, "blast: last failure %s\n", b->last_error);
 }
 
+// A slow loris: a command that never ends. Each session gets its turn once in `drip` seconds.
+static void drip(struct blast *b, int64_t start_ns, uint64_t *dripped) {
+    double due = since(start_ns) / b->job.drip * (double)b->job.connections;
+    for (; (double)*dripped < due; ++*dripped) {
+        const struct session *s = &b->sessions[*dripped % b->job.connections];
+        if (s->state == SESSION_IDLE)
+            tcp_send(s->fd, SLICE("X"));
+    }
+}
+
 static void hold(struct blast *b) {
     int64_t start_ns = tcp_now_ns();
-    while (!stopped && since(start_ns) < b->job.crowd)
+    uint64_t dripped = 0;
+    while (!stopped && since(start_ns) < b->job.crowd) {
         turn(b);
+        if (b->job.drip > 0)
+            drip(b, start_ns, &dripped);
+    }
 }
 
 int main(int argc, char **argv) {

@@ -26,6 +26,8 @@ struct blast_job {
     bool tls;    // from the first byte
     bool resume; // each place goes on with the TLS session of the connection before
     const char *from, *recipient;
+    const char *content;         // a file with what is sent, without the final dot; NULL: written here
+    double drip;                 // seconds: of an idle crowd, a byte from each session every so often; 0: none
     const char *user, *password; // NULL: no AUTH
 };
 

@@ -6,6 +6,9 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <error.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // The buffer's memory goes to the slice and lives as long as the program.
@@ -57,7 +60,21 @@ static void add_filler(struct buf *b, size_t size) {
         buf_add_str(b, "\r\n");
 }
 
+static struct slice content_of_file(const char *path) {
+    struct buf b = {.max = 64 * 1024 * 1024};
+    FILE *f = fopen(path, "rb");
+    char *p = buf_reserve(&b, 1024 * 1024);
+    if (!f)
+        error(66, errno, "%s", path);
+    buf_commit(&b, fread(p, 1, 1024 * 1024, f));
+    fclose(f);
+    buf_add_str(&b, ".\r\n");
+    return keep(&b);
+}
+
 static struct slice content_text(const struct blast_job *job) {
+    if (job->content)
+        return content_of_file(job->content);
     struct buf b = {.max = job->size + 4096};
     buf_addf(&b,
              "From: <%s>\r\nTo: <%s>\r\nDate: Sat, 21 Nov 2026 09:00:00 +0000\r\nSubject: load\r\n"

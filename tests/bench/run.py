@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import gate
 import plot
 import report
 from contenders import HOLD, RELAY, SENDER, USER, Job, Limit, Postfix, Posthouse
@@ -28,10 +29,12 @@ AS_USER = ['--tls', '--auth', f'{USER[0]}:{USER[1]}', '--from', SENDER, '--sourc
 
 
 class Workload:
-    def __init__(self, name, title, goal, work, connections, size, blast=(), usual=True, sign=False, warm=2000):
+    def __init__(self, name, title, goal, work, connections, size, blast=(), usual=True, sign=False, warm=2000,
+                 gate=None):
         self.name, self.title, self.goal, self.work = name, title, goal, work
         self.connections, self.size, self.blast, self.usual = connections, size, list(blast), usual
         self.sign, self.warm = sign, warm
+        self.gate = gate  # None, 'mail' or 'crowd': from a stranger, with all that a stranger is asked
         self.submission = '--auth' in self.blast
         self.tls = '--starttls' in self.blast or self.submission
 
@@ -52,6 +55,10 @@ WORKLOADS = [
     Workload('sign-rsa', 'submission over 50 kept connections, each message signed with RSA-2048, 4 KiB', 'sign', HOLD, 50,
              4096, AS_USER, sign=True),
     Workload('idle-tls', 'idle sessions with submission after AUTH', 'idle-tls', HOLD, 0, 0, AS_USER),
+    Workload('gate', 'a stranger\'s mail with SPF, DKIM (RSA-2048), DMARC and two block lists; a connection for each message, 50 at '
+             'once, 10 KiB', 'gate', HOLD, 50, gate.SIZE, ['--per-connection', '1', '--sources', '1'], warm=200, gate='mail'),
+    Workload('crowd', 'a good client (4 connections, 10 KiB) beside 20,000 idle and 5,000 slow-loris sessions of strangers', 'crowd',
+             HOLD, 4, gate.SIZE, ['--per-connection', '1', '--sources', '1'], warm=200, gate='crowd'),
     Workload('pipelined-1k', 'accept to queue, 50 pipelining connections, 1 KiB', None, HOLD, 50, 1024,
              ['--pipelining'], usual=False),
     Workload('pipelined-10k', 'accept to queue, 50 pipelining connections, 10 KiB', None, HOLD, 50, 10240,
@@ -112,14 +119,15 @@ def blast(contender, workload, how):
     return result
 
 
-def warm_up(contender, workload, sink, messages):
-    result = blast(contender, workload, ['--messages', messages])
+def warm_up(contender, workload, sink, messages, more=()):
+    result = blast(contender, workload, ['--messages', messages, *more])
     if sink:
         sink.wait_for(result['done'])
 
 
-def measure_mail(contender, workload, sink, how):
-    warm_up(contender, workload, sink, workload.warm)
+def measure_mail(contender, workload, sink, how, more=()):
+    how = [*how, *more]
+    warm_up(contender, workload, sink, workload.warm, more)
     os.sync()  # what earlier runs left to be written is not this one's
     time.sleep(0.3)
     before, cpu, sink_cpu = sink.counts()[0] if sink else 0, contender.tree.cpu(), sink.tree.cpu() if sink else 0
@@ -170,7 +178,55 @@ def measure_crowd(contender, crowd, how=()):
     return {'kb': (after - before) / 1024 / crowd, 'sessions': crowd}
 
 
+def hold_crowd(contender, number, how):
+    """Many sessions that do nothing, or next to nothing, for two minutes at most."""
+    holding = subprocess.Popen([str(c) for c in [BIN / 'blast', '--port', contender.port, '--connections', number, '--crowd', 120,
+                                                 '--sources', 200, '--json', *how]], stdout=subprocess.PIPE, text=True)
+    result = json.loads(holding.stdout.readline() or '{"done": 0}')
+    if result['done'] != number:
+        holding.terminate()
+        raise BenchError(f'{contender.name}: only {result["done"]} of {number} sessions opened\n{contender.output()}')
+    return holding
+
+
+def measure_good_client(contender, workload, options, message):
+    """What a good client waits, quiet and then in a crowd of strangers."""
+    how = ['--seconds', options.seconds, '--messages', 10 ** 9, '--content', message]
+    warm_up(contender, workload, None, workload.warm, ['--content', message])
+    quiet, crowds = blast(contender, workload, how), []
+    try:
+        for _ in range(2):  # a process each has no more files than the machine allows one
+            crowds.append(hold_crowd(contender, options.idle_crowd // 2, []))
+        crowds.append(hold_crowd(contender, options.loris, ['--drip', 5]))
+        before, cpu = time.monotonic(), contender.tree.cpu()
+        busy = blast(contender, workload, how)
+        load = (contender.tree.cpu() - cpu) / (time.monotonic() - before)
+    finally:
+        for crowd in crowds:
+            crowd.terminate()
+            crowd.wait()
+    return {'rate': busy['rate'], 'p50': busy['p50_us'] / 1000, 'p99': busy['p99_us'] / 1000, 'quiet_p99': quiet['p99_us'] / 1000,
+            'quiet_rate': quiet['rate'], 'cores': load, 'messages': busy['done']}
+
+
+def measure_gate(contender, workload, options):
+    dns, message = gate.Dns(), gate.signed_message()
+    try:
+        contender.prepare(workload.job(9)._replace(work=workload.gate if workload.gate == 'crowd' else HOLD))
+        contender.start()
+        gate.check(contender, message)
+        if workload.gate == 'crowd':
+            return measure_good_client(contender, workload, options, message)
+        return measure_mail(contender, workload, None, ['--seconds', options.seconds, '--messages', 10 ** 9], ['--content', message])
+    finally:
+        contender.stop()
+        dns.stop()
+        os.sync()
+
+
 def measure(contender, workload, options):
+    if workload.gate:
+        return measure_gate(contender, workload, options)
     sink = Sink(WORK) if workload.work == RELAY else None
     try:
         contender.prepare(workload.job(sink.port if sink else 9))
@@ -186,11 +242,16 @@ def measure(contender, workload, options):
 
 
 def one_sample(make, workload, number, options):
-    contender = make()
+    contender = gate.KINDS[make]() if workload.gate else make()
     measures = measure(contender, workload, options)
-    shown = ', '.join(f'{k} {v:,.3f}' for k, v in measures.items() if k in ('rate', 'cpu', 'p99', 'kb', 'others'))
+    shown = ', '.join(f'{k} {v:,.3f}' for k, v in measures.items() if k in ('rate', 'cpu', 'p99', 'quiet_p99', 'kb', 'others'))
     say(f'{workload.name:14} {number}/{options.runs}  {contender.name:10} {shown}')
     return {'workload': workload.name, 'contender': contender.name, 'run': number, 'measures': measures}
+
+
+def takes_part(make, workload):
+    """The bare limit has no gate, and Postfix no process for each of 25,000 sessions."""
+    return not workload.gate or (make in gate.KINDS if workload.gate == 'mail' else make is Posthouse)
 
 
 def take_samples(makers, workloads, options):
@@ -199,7 +260,7 @@ def take_samples(makers, workloads, options):
     for workload in workloads:
         for number in range(1, options.runs + 1):
             for make in makers:
-                if workload.tls and not make.speaks_tls:
+                if (workload.tls and not make.speaks_tls) or not takes_part(make, workload):
                     continue
                 try:
                     samples.append(one_sample(make, workload, number, options))
@@ -352,6 +413,8 @@ def parse(arguments):
     p.add_argument('--only', help='workloads: ' + ', '.join(w.name for w in WORKLOADS))
     p.add_argument('--contenders', default='posthouse,postfix,limit')
     p.add_argument('--crowd', type=int, default=2000, help='idle sessions (2000; Postfix gets 200, a process each)')
+    p.add_argument('--idle-crowd', type=int, default=20000, help='idle sessions beside the good client (20000)')
+    p.add_argument('--loris', type=int, default=5000, help='and sessions that send a byte in 5 s (5000)')
     p.add_argument('--disk', choices=['auto', 'here', 'journalled'], default='auto')
     p.add_argument('--binary', default=os.environ.get('POSTHOUSE'), help='measure this posthouse; default: build one')
     p.add_argument('--json', metavar='FILE', help='where the samples go (build/bench/bench.json)')

@@ -15,6 +15,7 @@ BASE = [ROOT / 'src' / 'base' / f'{name}.c' for name in ('base64', 'buf', 'slice
 PROGRAMS = {
     'blast': (['blast.c', 'blast_session.c', 'blast_text.c', 'hist.c', 'tcp.c'], ['-lssl', '-lcrypto']),
     'sink': (['sink.c', 'receiver.c', 'tcp.c'], ['-pthread']),
+    'dns': (['dns.c', 'tcp.c'], []),
     'limit': (['limit.c', 'limit_log.c', 'limit_client.c', 'limit_relay.c', 'receiver.c', 'tcp.c'], ['-pthread']),
 }
 FLAGS = ('-std=gnu17 -O2 -g -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-prototypes '
