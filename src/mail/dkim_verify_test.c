@@ -299,7 +299,7 @@ static void test_telling(void **state) {
     struct dkim_verify v;
 #define WITH(b)                                                                                                        \
     "DKIM-Signature: v=1; a=rsa-sha256; d=a; s=b; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; h=from; b=" b "\r"  \
-                                                                                                                 "\n"
+    "\n"
     verify(SLICE(WITH("AAAAAAAAAAAAAAAA") WITH("AAAA AAAA AABA AAAA") WITH("BAAAAAAAAAAAAAAA") WITH("AAAA")), 1, &arena,
            &v);
     assert_int_equal(v.list[0].signature.n, 11);
