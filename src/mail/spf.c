@@ -407,7 +407,7 @@ void spf_check(const struct spf_query *q, struct oracle *o, struct arena *arena,
     identify(&c);
     if (!c.values.sender.p || !c.out.domain.p)
         c.out.result = SPF_TEMPERROR, PROBLEM(&c, "no memory");
-    else if (q->ip.family != NETADDR_NONE)
+    else if (q->ip.family != NETADDR_NONE && address_domain_ok(c.out.domain)) // 4.3: a literal or any nonsense has none
         c.out.result = check_host(&c, c.out.domain);
     if (c.out.result == SPF_FAIL && c.exp.n)
         explain(&c);

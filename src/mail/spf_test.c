@@ -44,6 +44,8 @@ static void test_verdicts(void **state) {
         {"xn--mnchen-3ya.test TXT \"v=spf1 -all\"", "x@m\xc3\xbcnchen.test", SPF_FAIL, "xn--mnchen-3ya.test: -all"},
         {"", "x@\xff.test", SPF_NONE, ""},
         {"", "x@a.test", SPF_NONE, ""},
+        {"[192.0.2.7] SERVFAIL\na\\032b.test SERVFAIL", "x@[192.0.2.7]", SPF_NONE, ""},
+        {"[192.0.2.7] SERVFAIL\na\\032b.test SERVFAIL", "x@a b.test", SPF_NONE, ""},
         {"test TXT \"v=spf1 -all\"", "x@test", SPF_NONE, ""},
         {"a.test TIMEOUT", "x@a.test", SPF_TEMPERROR, "TXT of a.test: time-out: the zone file says TIMEOUT"},
         {"a.test TXT \"v=spf1 mx -all\"\na.test MX TIMEOUT", "x@a.test", SPF_TEMPERROR,
