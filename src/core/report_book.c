@@ -42,6 +42,7 @@ static bool add_kind(struct buf *key, const struct message_dmarc_seen *m, int64_
     struct message_dmarc_seen kind = *m;
     size_t prefix = key->n;
     kind.when = (struct wall){begin};
+    kind.client.port = 0;
     kind.record = kind.record_domain = SLICE_EMPTY;
     for (kind.auths_n = m->auths_n + 1; kind.auths_n-- > 0;) {
         key->n = prefix;

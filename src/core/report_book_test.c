@@ -29,6 +29,7 @@ static struct message_dmarc_seen seen(const char *domain, int64_t at, const char
                                    .auths = auths,
                                    .auths_n = 2};
     assert_true(netaddr_parse_ip(slice_str(ip), &m.client));
+    m.client.port = (uint16_t)at; // another one each time
     return m;
 }
 
