@@ -2,6 +2,7 @@
 # and ClamAV, unchanged.
 import base64
 import email
+import re
 import subprocess
 
 import dkim
@@ -16,6 +17,16 @@ MESSAGE = (b'Subject: hello\r\nFrom: you@example.net\r\nTo: alice@example.org\r\
            b'Message-ID: <1@example.net>\r\n\r\none\r\n')
 SPAM = b'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n'
 ODD = b'YJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n'
+
+
+@pytest.fixture
+def key(tmp_path):
+    path = str(tmp_path / 'key.pem')
+    subprocess.run(['openssl', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', path],
+                   check=True, capture_output=True)
+    public = subprocess.run(['openssl', 'rsa', '-in', path, '-pubout', '-outform', 'DER'], check=True,
+                            capture_output=True).stdout
+    return path, 'v=DKIM1; k=rsa; p=' + base64.b64encode(public).decode()
 
 
 def filters(*of, more=''):
@@ -181,6 +192,28 @@ def test_submission(sites, peer):
     assert send(site)[0] == 250 and milter.connections == 1  # not for port 25
 
 
+SIGNED = {
+    'header': header(b'm', 'Subject', 'changed', 1),
+    'body': packet(b'b', b'another body\r\n' * 4000) * 3,
+    'both': header(b'h', 'X-New', 'x') + header(b'm', 'Subject', 'changed', 1) + packet(b'b', b'neu\n\xc3\xa4')}
+
+
+@pytest.mark.parametrize('what', SIGNED)
+def test_signs_what_leaves(sites, peer, key, what):
+    """A user's mail is signed as filters left it."""
+    path, record = key
+    milter = peer(Milter, at(b'E', SIGNED[what] + packet(b'c')))
+    site = sites(extra=filters(milter, more='for submission') +
+                 f'dkim sign example.org as example.org selector s1 key {path}\n', submission=True)
+    with Wire(site.submissions_port, tls=True) as w:
+        w.hello()
+        w.login('alice', PASSWORDS['alice'])
+        w.message('alice@example.org', ['bob@example.org'], MESSAGE.replace(b'you@example.net', b'alice@example.org'))
+    stored = re.sub(rb'\r?\n', b'\r\n', site.wait_mail('bob')[0])
+    assert b'changed' in stored or b'another body' in stored
+    assert dkim.verify(stored, dnsfunc=lambda name, timeout=5: record.encode() if name.startswith(b's1.') else None)
+
+
 def test_restart(sites, peer):
     """A filter that comes back is asked again by the next session."""
     milter = peer(Milter)
@@ -224,16 +257,6 @@ def test_delegation_is_away(sites, peer):
 
 
 # --- Debian's
-
-@pytest.fixture
-def key(tmp_path):
-    path = str(tmp_path / 'key.pem')
-    subprocess.run(['openssl', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', path],
-                   check=True, capture_output=True)
-    public = subprocess.run(['openssl', 'rsa', '-in', path, '-pubout', '-outform', 'DER'], check=True,
-                            capture_output=True).stdout
-    return path, 'v=DKIM1; k=rsa; p=' + base64.b64encode(public).decode()
-
 
 def test_opendkim_verifies(sites, peer, key):
     path, record = key
