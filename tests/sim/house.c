@@ -347,8 +347,8 @@ static bool start_process(struct house *h, enum role role, struct err *e) {
 bool house_up(struct house *h, struct err *e) {
     for (size_t i = 0; i < TOPOLOGY_ROLES; i++) {
         enum role role = topology_order[i];
-        if (role != ROLE_CONTROL && topology_instances(h->config, role) && !h->procs[role] &&
-            !start_process(h, role, e))
+        bool plays = role != ROLE_CONTROL && role != ROLE_POLICY; // without policy strangers are remembered by nobody
+        if (plays && topology_instances(h->config, role) && !h->procs[role] && !start_process(h, role, e))
             return false;
     }
     return true;

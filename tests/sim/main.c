@@ -46,12 +46,14 @@ struct world_of_seed {
 };
 
 static const char here_text[] = "version 1\nhostname mx.example.org\nstate /state\nlisten mx 10.0.0.1:25\n"
+                                "history { size 0 }\n"
                                 "tls out never\n"
                                 "table users inline { \"alice\" \"bob\" }\n"
                                 "domain example.org { recipients users; deliver maildir \"/mail/{domain}/{local}\" }\n"
                                 "relay from 10.0.1.0/24\nroute * via mx\n"
                                 "queue { retry 30s .. 5m; expire 4h; concurrency 2 .. 8; attempts 40; segment 1M; reserve 1M }\n";
 static const char there_text[] = "version 1\nhostname mx.example.net\nstate /state\nlisten mx 10.0.0.2:25\n"
+                                 "history { size 0 }\n"
                                  "tls out never\n"
                                  "table users inline { \"carol\" }\n"
                                  "domain example.net { recipients users; deliver maildir \"/mail/{domain}/{local}\" }\n"
