@@ -78,18 +78,22 @@ const struct config_directive config_schema_gate[] = {
     {"", "filter", "NAME milter|delegation ADDRESS [{ ... }]", .many = true, .build = config_part_filter,
      .doc =
          "A filter of others: a milter (protocol version 6), asked in the file's order; or a server of Postfix's "
-         "policy delegation, asked where a rule says ask NAME. ADDRESS is 127.0.0.1:8891, [::1]:8891 or unix:/path."},
+         "policy delegation, asked where a rule says ask NAME. ADDRESS is 127.0.0.1:8891, [::1]:8891 or unix:/path; a "
+         "Unix socket must let the user of Posthouse connect. A milter is asked from MAIL on, about mail of trusted "
+         "clients as well. What it changes counts once its answer is complete, and the next milter sees it. Mail that "
+         "it quarantines is held."},
     {"filter", "for", "mx submission", .build = config_part_filter_for, .fallback = "mx",
      .doc = "Whose sessions a milter sees."},
     {"filter", "connect", "TIME", .build = config_part_filter_time, .fallback = "10s",
      .doc = "How long to wait for the connection to it."},
     {"filter", "reply", "TIME", .build = config_part_filter_time, .fallback = "30s",
-     .doc = "How long to wait for an answer."},
+     .doc = "How long to wait for an answer; twice that where it says that it makes progress."},
     {"filter", "content", "TIME", .build = config_part_filter_time, .fallback = "5m",
      .doc = "How long to wait for the answer to the end of content."},
     {"filter", "failure", "tempfail|accept|reject|quarantine", .build = config_part_filter_failure,
      .fallback = "tempfail",
-     .doc = "What is done where it can't be asked, or breaks off: 451, nothing, 550, or the message is quarantined."},
+     .doc = "What is done where it can't be asked, or breaks off: 451, nothing, 550, or the message is held. It isn't "
+            "asked again in that session."},
 
     {"", "history", "{ ... }", CONFIG_SECTION, .doc = "Why things were decided, for posthouse explain."},
     {"history", "size", BIG_SIZE(0, 1LL << 40), .fallback = "256M", AT(gate.history.size),
