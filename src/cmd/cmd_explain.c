@@ -139,7 +139,8 @@ static void print_story(const struct args *a, const struct explain_story *s) {
 
 static void print_found(const struct args *a, const struct explain_found *f) {
     if (f->older && !a->json)
-        printf("%llu earlier stories are left out; -n says how many are told.\n\n", (unsigned long long)f->older);
+        printf("%llu earlier stor%s left out; -n says how many are told.\n\n", (unsigned long long)f->older,
+               f->older == 1 ? "y is" : "ies are");
     LIST_EACH(at, &f->stories) {
         const struct explain_story *s = LIST_ENTRY(at, struct explain_story, entry);
         if (!a->json)

@@ -33,6 +33,12 @@ static struct explain_story *story_of(const struct explain_found *f, const struc
     return map_get(&f->by_key, buf_slice(&key));
 }
 
+// Those that had to do with it longest ago.
+static void leave_out(struct explain_found *f, size_t most) {
+    for (; f->stories_n > most; f->older++)
+        free_story(f, LIST_ENTRY(f->stories.next, struct explain_story, entry));
+}
+
 static void mark(struct explain_found *f, const struct record *r) {
     BUF_AUTO struct buf key = {.max = STORY_KEY};
     struct explain_story *s = story_of(f, r);
@@ -47,10 +53,8 @@ static void mark(struct explain_found *f, const struct record *r) {
     s->key = slice_of(memcpy(s + 1, key.p, key.n), key.n);
     map_set(&f->by_key, s->key, s);
     list_append(&f->stories, &s->entry);
-    if (++f->stories_n <= f->most)
-        return;
-    free_story(f, LIST_ENTRY(f->stories.next, struct explain_story, entry));
-    f->older++;
+    f->stories_n++;
+    leave_out(f, EXPLAIN_STORIES_MAX);
 }
 
 static void keep(struct explain_story *s, struct slice packed) {
@@ -138,6 +142,7 @@ bool explain_find(struct explain_found *f, const char *directory, struct err *e)
         qsort(all.list, all.n, sizeof *all.list, by_size);
     for (size_t i = 0; i < all.n; i++)
         look_through(f, directory, all.list[i], true);
+    leave_out(f, f->most);
     for (size_t i = 0; i < all.n && f->stories_n; i++)
         look_through(f, directory, all.list[i], false);
     free(all.list);

@@ -56,7 +56,8 @@ def test_delivered(site):
     wait_records(site, second, 2)
     both = told(site, 'alice@example.org')
     assert both.index(queue_id) < both.index(second)
-    assert queue_id not in told(site, 'alice@example.org', '-n', '1')
+    last = told(site, 'alice@example.org', '-n', '1')
+    assert queue_id not in last and second in last and last.startswith('1 earlier')
 
 
 def test_refused(sites):
