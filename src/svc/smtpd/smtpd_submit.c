@@ -4,6 +4,7 @@
 #include "core/queue_id.h"
 #include "mail/received.h"
 #include "svc/smtpd/smtpd_aside.h"
+#include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_session.h"
 
 enum {
@@ -64,6 +65,8 @@ bool smtpd_submit_use(struct smtpd_session *s, uint64_t size, bool ask, bool *ho
         journal_event(s->shared->journal, JOURNAL_WARNING, "message-held",
                       JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("user", m.user),
                       JOURNAL_STR("why", reply.why));
+    if (reply.hold && !ask)
+        smtpd_gate_filter(s, SLICE("guard"), reply.why);
     return true;
 }
 
