@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "core/message.h"
+#include "core/message_gate.h"
 #include "core/message_policy.h"
 
 #include <setjmp.h>
@@ -39,6 +40,7 @@ struct house {
     bool have_outcome;
     struct link *policy;
     unsigned refusals; // how often it still refuses
+    bool posts;        // report says something, not policy
 };
 
 // --- the queue and lookup
@@ -370,10 +372,21 @@ static void policy_says(struct house *h, const char *to) {
     assert_true(link_send1(h->policy, LINK_NOTICE, 0, buf_slice(&b)));
 }
 
+static void report_says(struct house *h, const char *to) {
+    BUF_AUTO struct buf b = {.max = 1 << 20}, content = {.max = 1 << 20};
+    buf_add_str(&content, "Subject: Report\r\n\r\n");
+    while (content.n < 200 * 1024)
+        buf_add_str(&content, "line after line after line\r\n");
+    struct message_post m = {
+        .sender = SLICE("dmarc@example.org"), .recipient = slice_str(to), .content = buf_slice(&content)};
+    assert_true(message_post_pack(&b, &m));
+    assert_true(link_send1(h->policy, LINK_POST, 0, buf_slice(&b)));
+}
+
 static void drive_notice(void *arg) {
     struct house *h = arg;
-    h->policy = wire(h, ROLE_POLICY);
-    policy_says(h, (const char *)h->work.sender.p);
+    h->policy = wire(h, h->posts ? ROLE_REPORT : ROLE_POLICY);
+    (h->posts ? report_says : policy_says)(h, (const char *)h->work.sender.p);
     fiber_sleep(PATIENCE_MS);
     assert_true(link_is_up(h->policy));
     inject_stop(h->inject);
@@ -440,6 +453,30 @@ static void test_notice_outlasts_the_queue(void **state) {
     end(&h);
 }
 
+static void test_post(void **state) {
+    static const struct {
+        const char *to;
+        size_t recipients;
+        unsigned submits;
+    } rows[] = {{"x@example.net", 1, 1}, {"sales@example.org", 2, 1}, {"gone@example.org", 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct house h;
+        begin(&h, rows[i].to);
+        h.posts = true;
+        h.lookup_dies = i == 1;
+        run_notice(&h, i == 0 ? queue_comes_late : queue_lives);
+        assert_int_equal(h.submits, rows[i].submits);
+        if (h.submits) {
+            assert_true(slice_starts(buf_slice(&h.content), SLICE("Subject: Report\r\n\r\nline")));
+            assert_true(h.content.n >= 200 * 1024 && h.pieces > 0);
+            assert_true(slice_eq(h.envelope.sender, SLICE("dmarc@example.org")));
+            assert_int_equal(h.envelope.flags, 0);
+            assert_int_equal(h.envelope.recipients_n, rows[i].recipients);
+        }
+        end(&h);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_a_stranger),
@@ -451,6 +488,7 @@ int main(void) {
         cmocka_unit_test(test_lookup_is_killed),
         cmocka_unit_test(test_notice),
         cmocka_unit_test(test_notice_outlasts_the_queue),
+        cmocka_unit_test(test_post),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
