@@ -17,9 +17,8 @@ static struct slice domain_of(struct slice address) { return slice_from(address,
 static bool names(struct slice wish, struct slice address) {
     if (address.n == 0 || wish.n == 0)
         return false;
-    if (wish.n && wish.p[0] == '@')
-        return slice_ieq(slice_from(wish, 1), domain_of(address));
-    return slice_ieq(wish, address) || slice_ieq(wish, domain_of(address));
+    struct slice domain = slice_from(wish, wish.p[0] == '@');
+    return slice_ieq(wish, address) || slice_ieq(domain, domain_of(address));
 }
 
 bool story_matches(const struct story_wish *w, const struct record *r) {
