@@ -77,6 +77,8 @@ size_t role_keys_paths(const struct config *c, struct arena *arena, struct jail_
     }
     for (size_t i = 0; i < c->dkims_n; i++)
         add_file(&p, c->dkims[i].key);
+    if (c->gate.arc.key.n)
+        add_file(&p, c->gate.arc.key);
     add_managed(&p, c->dkim_keys);
     return p.n;
 }

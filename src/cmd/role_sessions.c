@@ -18,7 +18,7 @@ struct sessions {
     const struct config *config;
     struct smtpd_service *service;
     struct fiber_group keys_group;
-    struct keys_client *keys; // NULL: there is no certificate, so no TLS
+    struct keys_client *keys; // NULL: there is no certificate, so no TLS, and nothing to seal with
     struct tls_server *tls;   // likewise
 };
 
@@ -51,7 +51,6 @@ static bool make_tls(struct sessions *s, enum role role, struct err *e) {
     BUF_AUTO struct buf ca = {.max = CA_MAX};
     if (role == ROLE_SUBMISSION && !read_client_ca(c, &ca, e)) // only users have certificates that mean something
         return false;
-    s->keys = keys_client_new(s->world, &s->keys_group, topology_instances(c, ROLE_KEYS));
     keys_client_on_set(s->keys, take_set, s);
     s->tls = tls_server_new(&(struct tls_server_setup){.name = role_name(role),
                                                        .old_profile = c->tls_profile == CONFIG_TLS_OLD,
@@ -78,13 +77,16 @@ static void *make(struct world *w, const struct role_start *start, struct err *e
     *s = (struct sessions){.world = w, .config = start->config};
     fiber_group_init(&s->keys_group, w->loop, "keys");
     s->service = smtpd_new(w, start->config, start->role);
+    bool seals = start->role == ROLE_SMTPD && start->config->gate.arc.key.n;
+    if (start->config->certificates_n || seals)
+        s->keys = keys_client_new(w, &s->keys_group, topology_instances(start->config, ROLE_KEYS));
     if (start->config->certificates_n && !make_tls(s, start->role, e)) {
         gone(s);
         return NULL;
     }
     if (s->tls)
         smtpd_offer_tls(s->service, s->tls);
-    if (s->keys && start->role == ROLE_SUBMISSION)
+    if (s->keys && (start->role == ROLE_SUBMISSION || seals))
         smtpd_sign_with(s->service, s->keys);
     return s;
 }

@@ -51,7 +51,7 @@ static void tell(struct keys_service *s, const struct watcher *w, uint64_t id) {
     struct buf tickets = {.max = 64 * MESSAGE_TICKET_KEY}, payload = {.max = SET_MAX};
     struct message_keys_set set;
     add_tickets(s, w->submission, &tickets);
-    if (keys_store_set(s->store, w->submission, &s->arena, &set)) {
+    if (keys_store_set(s->store, w->submission ? ROLE_SUBMISSION : ROLE_SMTPD, &s->arena, &set)) {
         set.tickets = buf_slice(&tickets);
         if (message_keys_set_pack(&payload, &set))
             link_send1(w->link->link, LINK_KEYS_SET, id, buf_slice(&payload));

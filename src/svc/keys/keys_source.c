@@ -17,6 +17,11 @@ static char *copy(struct slice s) {
     return p;
 }
 
+// A key that serves two purposes has two numbers.
+static struct slice purpose_name(enum keys_purpose p) {
+    return p == KEYS_TLS ? SLICE("tls") : p == KEYS_DKIM ? SLICE("dkim") : SLICE("arc");
+}
+
 static struct keys_source *new_source(enum keys_purpose purpose, struct slice key) {
     struct keys_source *s = MEM_NEW(struct keys_source);
     *s = (struct keys_source){.purpose = purpose, .chain.max = KEYS_FILE_MAX, .ocsp.max = KEYS_FILE_MAX};
@@ -37,6 +42,13 @@ struct keys_source *keys_source_of_dkim(const struct config_dkim *d) {
     s->domain = copy(d->domain);
     s->signer = copy(d->signer);
     s->selector = copy(d->selector);
+    return s;
+}
+
+struct keys_source *keys_source_of_arc(const struct config_arc *c) {
+    struct config_dkim d = {.domain = c->domain, .signer = c->domain, .selector = c->selector, .key = c->key};
+    struct keys_source *s = keys_source_of_dkim(&d);
+    s->purpose = KEYS_ARC;
     return s;
 }
 
@@ -98,7 +110,7 @@ static bool read_fresh(const struct keys_source *s, struct fresh *f, struct err 
     if (!read_files(s, f, e))
         return false;
     f->key = private_key_read(buf_slice(&f->bytes[KEYS_FILE_KEY]), e);
-    if (f->key && (s->purpose == KEYS_DKIM ? is_dkim_key(f, e) : is_pair(f, e)))
+    if (f->key && (s->purpose != KEYS_TLS ? is_dkim_key(f, e) : is_pair(f, e)))
         return true;
     return err_while(e, "%s", s->files[KEYS_FILE_KEY].path);
 }
@@ -109,7 +121,7 @@ static void take(struct keys_source *s, struct fresh *f) {
     s->former_number = s->number;
     s->key = f->key;
     f->key = NULL;
-    s->number = private_key_number(s->key, s->purpose == KEYS_TLS ? SLICE("tls") : SLICE("dkim"));
+    s->number = private_key_number(s->key, purpose_name(s->purpose));
     buf_reset(&s->chain);
     buf_add(&s->chain, buf_slice(&f->bytes[KEYS_FILE_CERTIFICATE]));
     buf_reset(&s->ocsp);

@@ -19,7 +19,7 @@ struct keys_file {
 struct keys_source {
     enum keys_purpose purpose;
     struct keys_file files[KEYS_FILES];
-    char *domain, *signer, *selector; // DKIM
+    char *domain, *signer, *selector; // DKIM, ARC
     bool managed;                     // by `posthouse dkim`
     bool kept;                        // managed: still on the list
     unsigned failures;                // looks in a row at these files that failed; told of once
@@ -36,6 +36,7 @@ struct keys_source {
 // Copies what it needs.
 struct keys_source *keys_source_of_certificate(const struct config_certificate *c);
 struct keys_source *keys_source_of_dkim(const struct config_dkim *d);
+struct keys_source *keys_source_of_arc(const struct config_arc *c);
 void keys_source_free(struct keys_source *s); // takes NULL
 
 // The key of that number, in use or in use before; NULL.

@@ -53,6 +53,8 @@ struct keys_store *keys_store_new(const struct world *w, const struct config *c)
         append(t, keys_source_of_certificate(&c->certificates[i]));
     for (size_t i = 0; i < c->dkims_n; i++)
         append(t, keys_source_of_dkim(&c->dkims[i]));
+    if (c->gate.arc.key.n)
+        append(t, keys_source_of_arc(&c->gate.arc));
     return t;
 }
 
@@ -216,13 +218,13 @@ size_t keys_store_certificates(const struct keys_store *t, size_t *wanted) {
     return usable;
 }
 
-static void add_to_set(const struct keys_source *s, bool with_dkim, struct message_keys_set *out) {
+static void add_to_set(const struct keys_source *s, enum role asker, struct message_keys_set *out) {
     if (!s->key)
         return;
     if (s->purpose == KEYS_TLS)
         out->certificates[out->certificates_n++] = (struct message_keys_certificate){
             .key = s->number, .chain = buf_slice(&s->chain), .ocsp = buf_slice(&s->ocsp)};
-    else if (with_dkim)
+    else if ((s->purpose == KEYS_DKIM) == (asker == ROLE_SUBMISSION))
         out->dkims[out->dkims_n++] =
             (struct message_keys_dkim){.key = s->number,
                                        .ed25519 = private_key_kind(s->key) == PRIVATE_KEY_ED25519,
@@ -231,13 +233,13 @@ static void add_to_set(const struct keys_source *s, bool with_dkim, struct messa
                                        .selector = slice_str(s->selector)};
 }
 
-bool keys_store_set(const struct keys_store *t, bool with_dkim, struct arena *arena, struct message_keys_set *out) {
+bool keys_store_set(const struct keys_store *t, enum role asker, struct arena *arena, struct message_keys_set *out) {
     *out = (struct message_keys_set){.certificates = arena_alloc(arena, (t->n + 1) * sizeof *out->certificates),
                                      .dkims = arena_alloc(arena, (t->n + 1) * sizeof *out->dkims)};
     if (!out->certificates || !out->dkims)
         return false;
     for (size_t i = 0; i < t->n; i++)
-        add_to_set(t->sources[i], with_dkim, out);
+        add_to_set(t->sources[i], asker, out);
     return true;
 }
 

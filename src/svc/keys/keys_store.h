@@ -21,8 +21,9 @@ struct keys_source *keys_store_find(const struct keys_store *t, uint32_t number)
 // Certificates that are in use, and how many there should be.
 size_t keys_store_certificates(const struct keys_store *t, size_t *wanted);
 
-// What sessions are told, but for the tickets; views into the store, its arrays in `arena`. False: no memory.
-MUST_CHECK bool keys_store_set(const struct keys_store *t, bool with_dkim, struct arena *arena,
+// What sessions of that role are told, but for the tickets: submission of DKIM's keys, smtpd of ARC's. Views into the
+// store, its arrays in `arena`. False: no memory.
+MUST_CHECK bool keys_store_set(const struct keys_store *t, enum role asker, struct arena *arena,
                                struct message_keys_set *out);
 
 // Seconds until the first of the certificates expires; INT64_MAX without one. Tells of those that do within 21 days,

@@ -103,6 +103,9 @@ static bool check_keys(void *arg, struct buf *mistakes) {
     for (size_t i = 0; i < c->dkims_n; i++)
         if (!check_dkim(&c->dkims[i], &e))
             ok = mistake(mistakes, s, c->dkims[i].place, "dkim: ", &e);
+    const struct config_arc *arc = &c->gate.arc;
+    if (arc->key.n && !check_dkim(&(struct config_dkim){.key = arc->key}, &e))
+        ok = mistake(mistakes, s, (struct config_place){0}, "arc: ", &e);
     return ok;
 }
 
@@ -117,7 +120,8 @@ static bool is_readable(const struct site *s, struct slice name, const char *wha
 static bool keys_are_good(struct site *s, struct buf *mistakes) {
     bool client_ca = is_readable(s, s->config->tls_client_ca, "tls client-ca: ", mistakes);
     bool ca = is_readable(s, s->config->tls_ca, "tls ca: ", mistakes);
-    bool keys = !(s->config->certificates_n || s->config->dkims_n) || apart_run(check_keys, s, mistakes);
+    bool keys = !(s->config->certificates_n || s->config->dkims_n || s->config->gate.arc.key.n) ||
+                apart_run(check_keys, s, mistakes);
     return client_ca && ca && keys;
 }
 

@@ -42,7 +42,7 @@ uint32_t topology_instances(const struct config *c, enum role role) {
     case ROLE_FETCH:
         return submission && config_has_auth(c, CONFIG_AUTH_INTROSPECT);
     case ROLE_KEYS:
-        return c->certificates_n || c->dkims_n || submission ? c->keys_workers : 0;
+        return c->certificates_n || c->dkims_n || c->gate.arc.key.n || submission ? c->keys_workers : 0;
     case ROLE_CONNECT:
         return c->gate.filters_n > 0;
     case ROLE_HISTORY:

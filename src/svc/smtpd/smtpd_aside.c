@@ -3,6 +3,7 @@
 
 #include "mail/auth_results.h"
 #include "svc/smtpd/smtpd_filter_session.h"
+#include "svc/smtpd/smtpd_seal.h"
 #include "svc/smtpd/smtpd_session.h"
 #include "svc/smtpd/smtpd_submit.h"
 
@@ -24,6 +25,7 @@ void smtpd_aside_done(struct smtpd_aside *a) {
     smtpd_submit_done(a->submit);
     dkim_verify_done(&a->dkim);
     arc_verify_done(&a->arc);
+    smtpd_seal_done(a);
     buf_done(&a->came);
     buf_done(&a->raw);
     buf_done(&a->head);
@@ -43,6 +45,7 @@ static FIBER_FN void add_body(struct smtpd_content *c, struct smtpd_session *s, 
         smtpd_submit_body(c, bytes);
     } else {
         smtpd_gate_body(c->aside, bytes);
+        smtpd_seal_body(c->aside, bytes);
         buf_add(&c->held, bytes);
     }
     smtpd_filter_body(s, slice_from(buf_slice(&c->held), before));
@@ -82,6 +85,7 @@ static FIBER_FN bool end_header(struct smtpd_content *c, struct smtpd_session *s
     } else if (buf_add(&a->head, section)) {
         buf_add(&c->held, slice_from(slice_upto(all, (size_t)c->header.bytes), section.n));
         smtpd_gate_header(a, s);
+        smtpd_seal_begin(a, s);
         if (!s->trusted)
             remove_forged(a, s->shared->config->hostname);
     }
@@ -105,10 +109,12 @@ bool smtpd_aside_take(struct smtpd_content *c, struct smtpd_session *s, struct e
 }
 
 void smtpd_aside_replace(struct smtpd_content *c, struct slice piece) {
-    if (c->aside->submit)
+    if (c->aside->submit) {
         smtpd_submit_body(c, piece);
-    else
-        buf_add(&c->held, piece);
+        return;
+    }
+    smtpd_seal_body(c->aside, piece);
+    buf_add(&c->held, piece);
 }
 
 bool smtpd_aside_replaced(struct smtpd_content *c, struct err *e) {
@@ -137,6 +143,8 @@ bool smtpd_aside_judge(struct smtpd_content *c, struct smtpd_session *s, bool *b
     if (says == SMTPD_GATE_TAKE)
         says = smtpd_filter_content(c, s, body, e);
     a->discarded = says == SMTPD_GATE_DISCARD;
+    if (*body)
+        smtpd_seal_begin(a, s);
     if (says != SMTPD_GATE_TAKE)
         return says == SMTPD_GATE_DISCARD;
     return !a->submit || (a->came.n == 0 && !*body) || smtpd_submit_changed(c, s, *body, e);
@@ -146,5 +154,6 @@ bool smtpd_aside_end(struct smtpd_content *c, struct smtpd_session *s, struct er
     struct smtpd_aside *a = c->aside;
     if (a->submit && !smtpd_submit_end(c, s, e))
         return false;
+    smtpd_seal_finish(a, s);
     return (buf_add(&a->front, buf_slice(&a->head)) && !c->held.failed) || out_of_memory(e);
 }

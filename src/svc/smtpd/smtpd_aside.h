@@ -25,6 +25,8 @@ struct smtpd_aside {
     struct smtpd_submit *submit; // NULL: no user's
     bool in_body;
     bool verifies; // a stranger's signatures
+    bool seals;    // (smtpd_seal.h)
+    struct dkim_body sealed;
     struct dkim_verify dkim;
     struct arc_verify arc;
     bool discarded; // policy said so: it is taken, and goes nowhere
