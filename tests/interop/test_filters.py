@@ -192,6 +192,19 @@ def test_submission(sites, peer):
     assert send(site)[0] == 250 and milter.connections == 1  # not for port 25
 
 
+def test_trusted_clients(sites, peer):
+    """Their mail is seen too, small and large; what they say of themselves stays."""
+    milter = peer(Milter, at(b'E', header(b'h', 'X-Seen', 'yes') + packet(b'c')), steps=0x80000)
+    site = sites(extra=filters(milter) + 'relay from 127.0.0.0/8\n')
+    content = b'Authentication-Results: mx1.example.org; none\r\n' + MESSAGE
+    assert send(site, content)[0] == 250
+    assert send(site, content + b'line of text\r\n' * 30000, recipients=['bob@example.org'])[0] == 250
+    for user in 'alice', 'bob':
+        got = arrived(site, user)
+        assert got['X-Seen'] == 'yes' and results_of(got, 'mx1.example.org') == ['mx1.example.org; none']
+    assert len(arrived(site, 'bob').get_payload()) > 13 * 30000
+
+
 SIGNED = {
     'header': header(b'm', 'Subject', 'changed', 1),
     'body': packet(b'b', b'another body\r\n' * 4000) * 3,

@@ -96,7 +96,10 @@ static FIBER_FN bool tell_connect(struct smtpd_filters *f, struct smtpd_milter *
     if (smtpd_milter_is(m, MILTER_NO_CONNECT))
         return true;
     struct buf literal BUF_AUTO = {.max = 64};
-    netaddr_add_literal(&literal, &facts.client);
+    if (facts.client.family == NETADDR_NONE)
+        buf_add_str(&literal, "unknown");
+    else
+        netaddr_add_literal(&literal, &facts.client);
     smtpd_filter_macros(f, m, MILTER_STAGE_CONNECT, MILTER_CONNECT, NULL);
     milter_put_connect(&m->out, facts.ptr.n ? facts.ptr : buf_slice(&literal), &facts.client);
     return ask(f, m, smtpd_milter_is(m, MILTER_NR_CONNECT), v, e);
