@@ -743,7 +743,11 @@ struct result {
 static void run_once(const char *path, struct slice text, struct slice eod, struct pace pace, struct result *out) {
     struct err e;
     struct scene *s = MEM_NEW(struct scene);
-    *s = (struct scene){.path = path, .rest = text, .eod = eod, .pace = pace, .loop = loop_new(true)};
+    s->path = path;
+    s->rest = text;
+    s->eod = eod;
+    s->pace = pace;
+    s->loop = loop_new(true);
     s->settings.max = s->heard.max = 1 << 20;
     s->unsent.max = s->scratch.max = 1 << 27;
     netaddr_parse_ip(SLICE("192.0.2.1"), &s->address);

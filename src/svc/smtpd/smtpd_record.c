@@ -68,8 +68,10 @@ static bool told(struct smtpd_wrote *w, struct slice address) {
     struct mono now = loop_now(fiber_loop());
     if (!w)
         return false;
-    if (mono_ms_between(w->since, now) > WROTE_MS)
-        *w = (struct smtpd_wrote){.key = w->key, .since = now};
+    if (mono_ms_between(w->since, now) > WROTE_MS) {
+        memset(w->hashes, 0, sizeof w->hashes);
+        w->since = now;
+    }
     uint64_t hash = hash_sip(&w->key, address) | 1, *place = &w->hashes[hash / 2 % SMTPD_WROTE_KEPT];
     bool was = *place == hash;
     *place = hash;

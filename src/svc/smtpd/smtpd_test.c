@@ -298,9 +298,10 @@ static void play(void *arg) {
 }
 
 static void run(void (*script)(struct scene *s)) {
-    static const char text[] = "version 1\nhostname mx.example.org\nlisten mx 203.0.113.1:25\npolicy connect { accept }\n"
-                               "domain example.org { recipients any; deliver relay }\n"
-                               "limit { sessions-per-client 2 }\nproxy from 10.9.9.9\n";
+    static const char text[] =
+        "version 1\nhostname mx.example.org\nlisten mx 203.0.113.1:25\npolicy connect { accept }\n"
+        "domain example.org { recipients any; deliver relay }\n"
+        "limit { sessions-per-client 2 }\nproxy from 10.9.9.9\n";
     struct scene *s = calloc(1, sizeof *s);
     struct config_report report = {0};
     struct err e;
