@@ -15,7 +15,7 @@ from site_of_test import PASSWORDS, ROOT, wait_until
 from wire import Wire, arrived_as_sent, check_added
 
 QUICK = 'lockout { delay 0ms .. 10ms }'
-PROXIED = QUICK + '\nproxy from 127.0.0.2\nxclient from 127.0.0.3'
+PROXIED = QUICK + '\nproxy from 127.0.0.2\nxclient from 127.0.0.3\npolicy recipient { accept }\npolicy content { accept }'
 MAIL = b'From: alice@example.org\r\nSubject: hi\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <a@b>\r\n\r\nhello\r\n'
 PORTS = pytest.mark.parametrize('implicit', [False, True], ids=['starttls', 'implicit'])
 
