@@ -54,6 +54,7 @@ enum fact_type {
     X(HEADER,                "header",               TEXT,   CONTENT,   "header NAME: the field's value, unfolded; empty where there is none") \
     X(FROM,                  "from",                 TEXT,   CONTENT,   "address of From")                                       \
     X(FROM_DOMAIN,           "from.domain",          TEXT,   CONTENT,   "its domain")                                            \
+    X(FROM_SEVERAL,          "from.several",         BOOL,   CONTENT,   "there are several From fields, or addresses of several domains in it") \
     X(FROM_BROKEN,           "from.broken",          BOOL,   CONTENT,   "there is no From, several, or one that can't be read")  \
     X(DKIM,                  "dkim",                 TEXT,   CONTENT,   "none pass fail policy neutral temperror permerror: the best signature") \
     X(DKIM_DOMAINS,          "dkim.domains",         TEXT,   CONTENT,   "domains whose signatures passed, with spaces between")  \

@@ -110,6 +110,7 @@ const struct dmarc_verdict *gate_find_dmarc(struct gate *g) {
     gate_mark_seen(g, FACT_DMARC_POLICY);
     gate_mark_seen(g, FACT_DMARC_DOMAIN);
     gate_mark_seen(g, FACT_FROM_DOMAIN);
+    gate_mark_seen(g, FACT_FROM_SEVERAL);
     gate_mark_seen(g, FACT_FROM_BROKEN);
     return v;
 }
@@ -167,6 +168,8 @@ static void fact_from(struct gate *g, enum fact which, struct slice name, struct
         out->text = gate_find_from(g)->address;
     else if (which == FACT_FROM_DOMAIN)
         out->text = gate_find_from(g)->domain;
+    else if (which == FACT_FROM_SEVERAL)
+        out->yes = author_is_several(g->message->content.header, &g->mail.arena);
     else if (which == FACT_FROM_BROKEN)
         out->yes = gate_find_from(g)->broken;
 }

@@ -33,12 +33,13 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
 
     [CONFIG_STAGE_CONTENT] =
         "accept when client.trusted\n"
+        "reject 550 5.7.1 when from.several \"forged: several authors in From (RFC 5322 3.6)\"\n"
         "reject 550 5.7.1 when dmarc.enforced = reject \"forged: by the DMARC policy of {dmarc.domain}\"\n"
         "quarantine when dmarc.enforced = quarantine \"forged: by the DMARC policy of {dmarc.domain}\"\n"
         "reject 550 5.7.23 when spf = fail and dmarc = none and not (dkim in pass, temperror or arc.trusted) "
         "\"forged: SPF of {spf.domain} fails: {spf.explanation}\"\n"
         "accept when client.local\n"
-        "quarantine when from.broken \"no From, or several\"\n"
+        "quarantine when from.broken \"no From that can be read\"\n"
         "greylist when spf != pass and client.ptr-confirmed and not proven\n",
 };
 

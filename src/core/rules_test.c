@@ -248,6 +248,8 @@ static const struct {
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=pass;dkim=pass;proven=true", "none"},
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=none;arc.trusted=true;proven=true", "none"},
     {CONFIG_STAGE_CONTENT, "from.broken=true", "quarantine"},
+    {CONFIG_STAGE_CONTENT, "from.several=true;from.broken=true;client.local=true", "550"},
+    {CONFIG_STAGE_CONTENT, "from.several=true;client.trusted=true", "accept"},
 };
 
 static void test_built_in(void **state) {

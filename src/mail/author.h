@@ -10,3 +10,7 @@
 // `content` begins with a header section. `*domain` is in `arena`, lower case, in A-labels. False: there is none; `e`
 // says why, for people.
 MUST_CHECK bool author_domain(struct slice content, struct arena *arena, struct slice *domain, struct err *e);
+
+// Whether the author is one thing to one reader and another to the next: several From fields, or addresses of several
+// domains. Mail that may be trusted never has that (RFC 5322 3.6); who forges does, to get past DMARC.
+bool author_is_several(struct slice content, struct arena *arena);

@@ -42,7 +42,26 @@ static void test_rows(void **state) {
     }
 }
 
+static void test_several(void **state) {
+    static const struct {
+        const char *header;
+        bool several;
+    } cases[] = {
+        {"From: a@example.org\r\n\r\n", false},
+        {"From: a@example.org, b@EXAMPLE.org\r\n\r\n", false},
+        {"From: a@example.org, b@example.net\r\nSender: a@example.org\r\n\r\n", true},
+        {"From: a@example.org\r\nSubject: x\r\nFrom: a@example.org\r\n\r\n", true},
+        {"Subject: x\r\n\r\nFrom: a@example.org\r\nFrom: a@example.org\r\n", false},
+        {"From: <a@example.org\r\n\r\n", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ARENA_AUTO struct arena arena = {.max = 65536};
+        assert_int_equal(author_is_several(slice_str(cases[i].header), &arena), cases[i].several);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_several)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
