@@ -76,8 +76,8 @@ static bool is_found_anew(enum fact which) {
 // Where it isn't recorded, DNS may be.
 static bool is_of_dns(enum fact which) {
     return which == FACT_CLIENT_PTR || which == FACT_CLIENT_PTR_CONFIRMED || which == FACT_HELO_CONFIRMED ||
-           which == FACT_SENDER_MISSING || which == FACT_SENDER_NULL_MX || which == FACT_SPF ||
-           which == FACT_SPF_DOMAIN || which == FACT_SPF_EXPLANATION;
+           which == FACT_SENDER_MISSING || which == FACT_SENDER_UNREACHABLE || which == FACT_SENDER_NULL_MX ||
+           which == FACT_SPF || which == FACT_SPF_DOMAIN || which == FACT_SPF_EXPLANATION;
 }
 
 static bool is_result(enum fact which) {

@@ -40,7 +40,8 @@ enum fact_type {
     X(SENDER_DOMAIN,         "sender.domain",        TEXT,   MAIL,      "its domain")                                            \
     X(SENDER_NULL,           "sender.null",          BOOL,   MAIL,      "it is the null reverse-path")                           \
     X(SENDER_OURS,           "sender.ours",          BOOL,   MAIL,      "its domain is one of ours")                             \
-    X(SENDER_MISSING,        "sender.missing",       BOOL,   MAIL,      "its domain does not exist, or has neither MX nor address") \
+    X(SENDER_MISSING,        "sender.missing",       BOOL,   MAIL,      "its domain does not exist")                             \
+    X(SENDER_UNREACHABLE,    "sender.unreachable",   BOOL,   MAIL,      "likewise, or it has neither MX nor address")            \
     X(SENDER_NULL_MX,        "sender.null-mx",       BOOL,   MAIL,      "its domain says that it takes no mail (RFC 7505)")      \
     X(SPF,                   "spf",                  TEXT,   MAIL,      "none neutral pass fail softfail temperror permerror")   \
     X(SPF_DOMAIN,            "spf.domain",           TEXT,   MAIL,      "the domain that SPF was asked about")                   \

@@ -81,13 +81,13 @@ static void look_for_domain(struct gate *g, struct gate_message *m) {
         m->null_mx = mx.n == 1 && mx.records[0].text.n == 0;
         return;
     }
-    m->missing = mx.status == ORACLE_NXDOMAIN;
+    m->missing = m->unreachable = mx.status == ORACLE_NXDOMAIN;
     if (mx.status != ORACLE_NODATA)
         return;
     for (size_t i = 0; i < 2; i++)
         questions[i] = (struct oracle_question){types[i], m->sender_domain};
     g->oracle.ask(&g->oracle, questions, 2, &scratch, addresses);
-    m->missing = is_gone(&addresses[0]) && is_gone(&addresses[1]);
+    m->unreachable = is_gone(&addresses[0]) && is_gone(&addresses[1]);
 }
 
 static struct gate_message *find_domain(struct gate *g) {
@@ -187,6 +187,8 @@ void gate_fact_mail(struct gate *g, enum fact which, struct fact_value *out) {
         out->yes = m->sender_domain.n && route_is_local(g->config, m->sender_domain);
     else if (which == FACT_SENDER_MISSING)
         out->yes = find_domain(g)->missing;
+    else if (which == FACT_SENDER_UNREACHABLE)
+        out->yes = find_domain(g)->unreachable;
     else if (which == FACT_SENDER_NULL_MX)
         out->yes = find_domain(g)->null_mx;
     else

@@ -107,7 +107,7 @@ struct gate {
 
 struct gate_message {
     struct slice sender, sender_domain; // as it was said; lower case, A-labels
-    bool sender_asked, missing, null_mx;
+    bool sender_asked, missing, unreachable, null_mx;
     struct gate_listed listed;
     struct spf_verdict *spf;
 

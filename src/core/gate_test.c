@@ -41,7 +41,7 @@ static const struct session sessions[] = {
     // the sender's domain
     {"192.0.2.3", "plain.example", "x@silent.example", .expected = "mail 550 5.7.27"},
     {"192.0.2.3", "plain.example", "x@nowhere.example", .expected = "mail 550 5.1.8"},
-    {"192.0.2.3", "plain.example", "x@empty.example", .expected = "mail 550 5.1.8"},
+    {"192.0.2.3", "plain.example", "x@empty.example", .header = FROM("x@empty.example"), .expected = "taken"},
     {"192.0.2.3", "plain.example", "x@slow.example", .header = FROM("x@slow.example"), .expected = "taken"},
     {"192.0.2.44", "fails.example", "x@fails.example", .header = FROM("x@fails.example"), .expected = "content 550 5.7.23"},
     // those who aren't asked
@@ -63,6 +63,31 @@ static void test_sessions(void **state) {
         if (strcmp(out, sessions[i].expected))
             fail_msg("session %zu, from %s as %s: %s, not %s", i, sessions[i].client, sessions[i].sender, out,
                      sessions[i].expected);
+        gate_test_end(&h);
+    }
+}
+
+// A stricter house: senders must be reachable.
+static void test_unreachable(void **state) {
+    static const struct {
+        const char *sender, *expected;
+    } cases[] = {
+        {"x@empty.example", "mail 550 5.7.1"}, {"x@nowhere.example", "mail 550 5.7.1"}, {"ann@good.example", "taken"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct session s = {.client = "192.0.2.2",
+                            .helo = "good.example",
+                            .sender = cases[i].sender,
+                            .header = FROM("ann@good.example"),
+                            .fresh = true};
+        struct here h;
+        struct content c;
+        struct gate_verdict v;
+        char out[64] = "";
+        gate_test_begin(
+            &h,
+            "policy mail { reject when sender.unreachable }\npolicy recipient { accept }\npolicy content { accept }\n");
+        gate_test_run(&h, &s, out, &v, &c);
+        assert_string_equal(out, cases[i].expected);
         gate_test_end(&h);
     }
 }
@@ -215,10 +240,15 @@ static void test_list_states(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sessions),      cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_connect),       cmocka_unit_test(test_nobody_answers),
-        cmocka_unit_test(test_greylist_keys), cmocka_unit_test(test_facts_as_they_were),
-        cmocka_unit_test(test_vouches),       cmocka_unit_test(test_list_states),
+        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_connect),
+        cmocka_unit_test(test_nobody_answers),
+        cmocka_unit_test(test_greylist_keys),
+        cmocka_unit_test(test_facts_as_they_were),
+        cmocka_unit_test(test_vouches),
+        cmocka_unit_test(test_list_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,6 +114,7 @@ bool message_submit_reply_pack(struct buf *b, const struct message_submit_reply 
     message_pack_bool(b, m->ok);
     pack_u32(b, m->slot);
     pack_u16(b, m->smtp);
+    message_pack_enhanced(b, m->enhanced);
     return pack_slice(b, m->text);
 }
 
@@ -122,8 +123,10 @@ bool message_submit_reply_unpack(struct slice payload, struct message_submit_rep
     struct message_submit_reply m = {.ok = message_unpack_bool(&u)};
     m.slot = unpack_u32(&u);
     m.smtp = unpack_u16(&u);
+    message_unpack_enhanced(&u, m.enhanced);
     m.text = unpack_slice(&u);
-    if (!unpack_end(&u))
+    if (!unpack_end(&u) || (m.smtp && (m.smtp < 400 || m.smtp > 599)) ||
+        (m.enhanced[0] && m.enhanced[0] != m.smtp / 100))
         return false;
     *out = m;
     return true;

@@ -40,10 +40,11 @@ bool message_front_pack_head(struct buf *b, uint32_t slot);
 bool message_piece_unpack(struct slice payload, struct message_piece *out);
 
 struct message_submit_reply {
-    bool ok;           // SUBMIT: durable on disk now
-    uint32_t slot;     // SUBMIT_OPEN: the slot
-    uint16_t smtp;     // when not ok: 452, 451, 552
-    struct slice text; // when not ok: for the client
+    bool ok;              // SUBMIT: durable on disk now
+    uint32_t slot;        // SUBMIT_OPEN: the slot
+    uint16_t smtp;        // when not ok: 452, 451, 552
+    uint16_t enhanced[3]; // when not ok: RFC 3463 status, of the same class; {0} where nothing better is known
+    struct slice text;    // when not ok: for the client
 };
 bool message_submit_reply_pack(struct buf *b, const struct message_submit_reply *m);
 bool message_submit_reply_unpack(struct slice payload, struct message_submit_reply *out);

@@ -21,7 +21,7 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
         "accept when client.trusted or client.local\n"
         "reject 503 5.5.1 when pipelined and not client.known \"you talked before it was your turn\"\n"
         "reject 550 5.7.27 when sender.null-mx \"{sender.domain} takes no mail, so it sends none (RFC 7505)\"\n"
-        "reject 550 5.1.8 when sender.missing \"{sender.domain} does not exist, or nothing there takes mail\"\n",
+        "reject 550 5.1.8 when sender.missing \"{sender.domain} does not exist\"\n",
 
     [CONFIG_STAGE_RECIPIENT] = "accept when client.trusted or client.local\n"
                                // Those who are blocked must be able to say so (RFC 5321 4.5.1, RFC 2142).
