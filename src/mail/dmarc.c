@@ -363,7 +363,7 @@ static void conclude(struct check *c) {
 
 void dmarc_check(const struct dmarc_query *q, struct oracle *o, struct arena *arena, struct dmarc_verdict *out) {
     struct check c = {.q = q, .oracle = o, .arena = arena, .out = out};
-    const struct node *record;
+    const struct node *record = NULL;
     *out = (struct dmarc_verdict){0};
     if (!normal_domain(&c, q->from_domain, &out->from_domain)) {
         say(&c, DMARC_PERMERROR, q->from_domain.n ? "From's domain is none" : "there is no one author");

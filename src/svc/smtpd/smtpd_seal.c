@@ -70,7 +70,7 @@ static FIBER_FN bool make(struct smtpd_aside *a, struct smtpd_session *s, struct
     struct arc_seal_by by;
     struct arc_seal seal;
     uint8_t hash[DIGEST_SHA256_SIZE];
-    uint32_t key;
+    uint32_t key = 0;
     dkim_body_end(&a->sealed, hash);
     if (!a->arc.ended)
         return err_set(e, ERR_TEMPORARY, "nobody looked at its chain");
