@@ -127,18 +127,35 @@ static void test_open(void **state) {
 static void test_submit_reply(void **state) {
     struct arena arena ARENA_AUTO = {.max = MAX};
     struct buf b BUF_AUTO = {.max = MAX};
-    struct message_submit_reply m = {.slot = 2, .smtp = 452, .text = SLICE("4.3.1 disk full")}, got;
+    struct message_submit_reply m = {.slot = 2, .smtp = 452, .enhanced = {4, 3, 1}, .text = SLICE("disk full")}, got;
     assert_true(message_submit_reply_pack(&b, &m));
     assert_true(message_submit_reply_unpack(buf_slice(&b), &got));
     assert_false(got.ok);
     assert_int_equal(got.slot, 2);
     assert_int_equal(got.smtp, 452);
+    assert_memory_equal(got.enhanced, m.enhanced, sizeof m.enhanced);
     assert_slice(got.text, m.text);
     REFUSES_EVERY_CUT(b, b.n, message_submit_reply_unpack(payload, &got));
     buf_add_char(&b, 'x');
     assert_false(message_submit_reply_unpack(buf_slice(&b), &got));
     b.p[0] = 2; // neither yes nor no
     assert_false(message_submit_reply_unpack(slice_of(b.p, b.n - 1), &got));
+}
+
+// What a client is told is a refusal, and its status of the same class.
+static void test_submit_reply_codes(void **state) {
+    static const struct {
+        uint16_t smtp, class;
+        bool good;
+    } cases[] = {{0, 0, true},    {451, 0, true},  {451, 4, true},  {552, 5, true},  {599, 5, true},
+                 {451, 5, false}, {552, 4, false}, {0, 4, false},   {250, 0, false}, {354, 3, false},
+                 {399, 0, false}, {600, 0, false}, {65535, 0, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf b BUF_AUTO = {.max = MAX};
+        struct message_submit_reply m = {.smtp = cases[i].smtp, .enhanced = {cases[i].class, 3, 2}}, got;
+        assert_true(message_submit_reply_pack(&b, &m));
+        assert_int_equal(message_submit_reply_unpack(buf_slice(&b), &got), cases[i].good);
+    }
 }
 
 static void test_work(void **state) {
@@ -352,7 +369,7 @@ static void test_queue(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_submit),       cmocka_unit_test(test_submit_limits), cmocka_unit_test(test_piece),
-        cmocka_unit_test(test_submit_reply), cmocka_unit_test(test_work),          cmocka_unit_test(test_read),
+        cmocka_unit_test(test_submit_reply), cmocka_unit_test(test_submit_reply_codes), cmocka_unit_test(test_work),          cmocka_unit_test(test_read),
         cmocka_unit_test(test_outcome),      cmocka_unit_test(test_resolve),       cmocka_unit_test(test_expand),
         cmocka_unit_test(test_queue),        cmocka_unit_test(test_open),          cmocka_unit_test(test_owns),
     };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SIZE_SLACK = 1024 * 1024 }; // over the largest message: what our own fields add
 
@@ -17,8 +18,11 @@ static void reply(struct queue_peer *p, uint64_t frame_id, const struct message_
 }
 
 static void refuse(struct queue_peer *p, uint64_t frame_id, const struct err *e) {
-    struct slice text = slice_upto(slice_str(e->text), 500);
-    reply(p, frame_id, &(struct message_submit_reply){.smtp = (uint16_t)(e->smtp ? e->smtp : 451), .text = text});
+    struct message_submit_reply r = {.smtp = (uint16_t)(e->smtp ? e->smtp : 451),
+                                     .text = slice_upto(slice_str(e->text), 500)};
+    if (e->smtp)
+        memcpy(r.enhanced, e->enhanced, sizeof r.enhanced);
+    reply(p, frame_id, &r);
 }
 
 void queue_accept_answer(const struct queue_submit *s, const struct err *e) {
@@ -84,8 +88,10 @@ static bool open_slot(struct queue_peer *p, uint32_t reserve, struct queue_slot 
 
 static bool write_piece(struct queue_slot *slot, struct slice bytes, uint64_t offset, struct err *e) {
     if (bytes.n && !disk_file_write_slice(slot->open, bytes, offset, e)) {
+        bool full = e->sys == ENOSPC || e->sys == EDQUOT;
         slot->failed = true;
-        e->smtp = e->sys == ENOSPC || e->sys == EDQUOT ? 452 : 451;
+        e->smtp = full ? 452 : 451;
+        memcpy(e->enhanced, (const uint16_t[]){4, 3, full}, sizeof e->enhanced);
         return err_while(e, "writing a large message");
     }
     slot->size += bytes.n;

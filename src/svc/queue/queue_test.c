@@ -140,6 +140,46 @@ static FIBER_FN void send_piece(struct play *p, uint32_t slot, const char *bytes
     CHECK(play_hear_reply(p, 8).ok);
 }
 
+static FIBER_FN void check_refused(struct play *p, uint64_t id, uint16_t smtp, uint16_t detail) {
+    struct message_submit_reply r = play_hear_reply(p, id);
+    CHECK(!r.ok);
+    CHECK_EQ(r.smtp, smtp);
+    CHECK_EQ(r.enhanced[0], 4);
+    CHECK_EQ(r.enhanced[1], 3);
+    CHECK_EQ(r.enhanced[2], detail);
+}
+
+// More mail than the configuration wants to wait here: 4.3.2, small or large; our own notifications may come.
+static FIBER_FN void script_full_queue(struct play *p) {
+    struct slice to = SLICE("x@held.example");
+    struct link *smtpd = p->smtpd;
+    p->config->gate.queue_messages = 1;
+    CHECK_EQ(play_submit(p, 1, "a@example.net", "x@held.example"), 0);
+    play_send_submit(p, 2, 0, "a@example.net", &to, 1, slice_str(play_small), 0);
+    check_refused(p, 2, 451, 2);
+    CHECK(link_send1(p->smtpd, LINK_SUBMIT_OPEN, 7, SLICE_EMPTY));
+    check_refused(p, 7, 451, 2);
+    p->smtpd = p->inject;
+    CHECK_EQ(play_submit(p, 3, "", "x@held.example"), 0);
+    p->smtpd = smtpd;
+    p->config->gate.queue_messages = 0;
+    CHECK_EQ(play_submit(p, 4, "a@example.net", "x@held.example"), 0);
+}
+
+// A disk that fills while a large message comes: 4.3.1; one that fails otherwise: 4.3.0.
+static FIBER_FN void script_large_full_disk(struct play *p) {
+    for (int full = 0; full <= 1; full++) {
+        BUF_AUTO struct buf b = {.max = 64};
+        uint32_t slot = open_slot(p);
+        p->w.disk.operations = 0;
+        p->w.disk.fail_at = p->w.disk.fail_n = 1;
+        p->w.disk.fail_sys = full ? ENOSPC : EIO;
+        message_piece_pack_head(&b, slot);
+        CHECK(link_send(p->smtpd, LINK_SUBMIT_PIECE, 8, (struct slice[]){buf_slice(&b), SLICE("abc")}, 2));
+        check_refused(p, 8, full ? 452 : 451, full ? 1 : 0);
+    }
+}
+
 static size_t big_files(struct play *p) { return queue_test_count(&p->w, "queue/big", ""); }
 
 static FIBER_FN void read_back(struct play *p, const char *want, size_t n) {
@@ -387,6 +427,8 @@ PLAY(failed_sync)
 PLAY(failed_outcome)
 PLAY(large)
 PLAY(large_front)
+PLAY(full_queue)
+PLAY(large_full_disk)
 PLAY(large_given_up)
 PLAY(compaction)
 PLAY(compaction_front)
@@ -401,6 +443,8 @@ int main(void) {
         cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_failed_outcome),
         cmocka_unit_test(test_large),
+        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_large_full_disk),
         cmocka_unit_test(test_large_given_up),
         cmocka_unit_test(test_compaction),
         cmocka_unit_test(test_large_front),

@@ -42,13 +42,22 @@ struct smtpd_slot {
     uint32_t number;
 };
 
+// Some failures have no status of their own: that of their code, then.
+static bool refuse(const struct message_submit_reply *r, struct err *e) {
+    int code = r->smtp ? r->smtp : 451;
+    const char *usual = code == 452 ? "4.3.1" : code >= 500 ? "5.3.0" : "4.3.0";
+    err_smtp(e, code, usual, "%.*s", SLICE_ARG(r->text));
+    if (r->enhanced[0])
+        memcpy(e->enhanced, r->enhanced, sizeof e->enhanced);
+    return false;
+}
+
 static bool understand(struct slice payload, uint32_t *slot, struct err *e) {
     struct message_submit_reply answer;
     if (!message_submit_reply_unpack(payload, &answer))
         return busy(e);
     if (!answer.ok)
-        return err_smtp(e, answer.smtp ? answer.smtp : 451, answer.smtp == 452 ? "4.3.1" : "4.3.0", "%.*s",
-                        SLICE_ARG(answer.text));
+        return refuse(&answer, e);
     if (slot)
         *slot = answer.slot;
     return true;
