@@ -1,12 +1,16 @@
 // house: processes as values, wired by the topology that master uses.
 #include "house.h"
 
+#include "kept.h"
+#include "mortal.h"
+
 #include "base/mem.h"
 #include "rt/journal.h"
 #include "svc/deliver/deliver.h"
 #include "svc/inject/inject.h"
 #include "svc/lookup/lookup.h"
 #include "svc/master/topology.h"
+#include "svc/policy/policy.h"
 #include "svc/queue/queue.h"
 #include "svc/relay/relay.h"
 #include "svc/resolver/resolver.h"
@@ -33,75 +37,11 @@ struct house {
     struct house_setup setup;
     struct config *config;
     struct sim_disk *state, *mail;
+    struct store *memory; // of policy
     struct proc *procs[ROLE_COUNT];
     struct list past;
     bool fell;
 };
-
-// --- a link's end that dies with its process: what a killed process would still say while it unwinds is never said
-
-struct mortal {
-    struct transport base;
-    struct transport *inner;
-    const bool *dead;
-};
-
-static struct mortal *mortal_of(struct transport *t) { return LIST_ENTRY(t, struct mortal, base); }
-
-static enum transport_got mortal_read(struct transport *t, char *to, size_t n, size_t *got, struct err *e) {
-    struct mortal *m = mortal_of(t);
-    return *m->dead ? TRANSPORT_END : m->inner->ops->read(m->inner, to, n, got, e);
-}
-
-static enum transport_got mortal_write(struct transport *t, struct slice bytes, size_t *put, struct err *e) {
-    struct mortal *m = mortal_of(t);
-    if (!*m->dead)
-        return m->inner->ops->write(m->inner, bytes, put, e);
-    err_set(e, ERR_CANCELLED, "this process was killed");
-    return TRANSPORT_FAILED;
-}
-
-static bool mortal_wait_read(struct transport *t, struct mono deadline, struct err *e) {
-    struct mortal *m = mortal_of(t);
-    return m->inner->ops->wait_read(m->inner, deadline, e);
-}
-
-static bool mortal_wait_write(struct transport *t, struct mono deadline, struct err *e) {
-    struct mortal *m = mortal_of(t);
-    return m->inner->ops->wait_write(m->inner, deadline, e);
-}
-
-static void mortal_notify(struct transport *t, struct loop *loop, struct loop_task *task) {
-    struct mortal *m = mortal_of(t);
-    m->inner->ops->notify_write(m->inner, loop, task);
-}
-
-static void mortal_shutdown(struct transport *t) {
-    struct mortal *m = mortal_of(t);
-    m->inner->ops->shutdown(m->inner);
-}
-
-static void mortal_close(struct transport *t) {
-    struct mortal *m = mortal_of(t);
-    m->inner->ops->close(m->inner);
-    free(m);
-}
-
-static const struct transport_ops mortal_ops = {
-    .read = mortal_read,
-    .write = mortal_write,
-    .wait_read = mortal_wait_read,
-    .wait_write = mortal_wait_write,
-    .notify_write = mortal_notify,
-    .shutdown = mortal_shutdown,
-    .close = mortal_close,
-};
-
-static struct transport *mortal(struct transport *inner, const struct proc *p) {
-    struct mortal *m = MEM_NEW(struct mortal);
-    *m = (struct mortal){{&mortal_ops}, inner, &p->dead};
-    return &m->base;
-}
 
 // --- the world of a process
 
@@ -180,6 +120,9 @@ static bool make_service(struct proc *p, struct err *e) {
     case ROLE_RESOLVER:
         p->service = resolver_new(&p->world, make_dns(h));
         return true;
+    case ROLE_POLICY:
+        p->service = policy_new(&p->world, h->config);
+        return policy_start(p->service, kept_lend(h->memory, &p->dead), NULL, e);
     default:
         p->service = lookup_new(&p->world, h->config);
         return true;
@@ -206,6 +149,9 @@ static void attach(struct proc *p, struct link *link, enum role peer) {
     case ROLE_RESOLVER:
         resolver_attach(p->service, link, peer);
         break;
+    case ROLE_POLICY:
+        policy_attach(p->service, link, peer);
+        break;
     default:
         lookup_attach(p->service, link, peer);
         break;
@@ -224,6 +170,8 @@ static struct fiber_group *fibers(struct proc *p) {
         return inject_fibers(p->service);
     case ROLE_RESOLVER:
         return resolver_fibers(p->service);
+    case ROLE_POLICY:
+        return policy_fibers(p->service);
     case ROLE_LOOKUP:
         return lookup_fibers(p->service);
     default:
@@ -251,6 +199,9 @@ static void stop_service(struct proc *p) {
     case ROLE_RESOLVER:
         resolver_stop(p->service);
         break;
+    case ROLE_POLICY:
+        policy_stop(p->service);
+        break;
     default:
         lookup_stop(p->service);
         break;
@@ -277,6 +228,9 @@ static void free_service(struct proc *p) {
     case ROLE_RESOLVER:
         resolver_free(p->service);
         break;
+    case ROLE_POLICY:
+        policy_free(p->service);
+        break;
     default:
         lookup_free(p->service);
         break;
@@ -289,8 +243,8 @@ static void wire(struct proc *a, struct proc *b) {
     struct transport *to_a, *to_b;
     transport_pair(LINK_CAPACITY, &to_a, &to_b);
     struct loop *loop = a->house->setup.loop;
-    attach(a, link_new(loop, mortal(to_a, a), a->role, b->role), b->role);
-    attach(b, link_new(loop, mortal(to_b, b), b->role, a->role), a->role);
+    attach(a, link_new(loop, mortal_new(to_a, &a->dead), a->role, b->role), b->role);
+    attach(b, link_new(loop, mortal_new(to_b, &b->dead), b->role, a->role), a->role);
 }
 
 static void bury(struct proc *p) {
@@ -347,8 +301,8 @@ static bool start_process(struct house *h, enum role role, struct err *e) {
 bool house_up(struct house *h, struct err *e) {
     for (size_t i = 0; i < TOPOLOGY_ROLES; i++) {
         enum role role = topology_order[i];
-        bool plays = role != ROLE_CONTROL && role != ROLE_POLICY; // without policy strangers are remembered by nobody
-        if (plays && topology_instances(h->config, role) && !h->procs[role] && !start_process(h, role, e))
+        if (role != ROLE_CONTROL && topology_instances(h->config, role) && !h->procs[role] &&
+            !start_process(h, role, e))
             return false;
     }
     return true;
@@ -394,7 +348,7 @@ void house_crash(struct house *h) {
 
 void house_stop(struct house *h) {
     static const enum role order[] = {ROLE_SMTPD,  ROLE_RELAY,    ROLE_DELIVER, ROLE_INJECT,
-                                      ROLE_LOOKUP, ROLE_RESOLVER, ROLE_QUEUE};
+                                      ROLE_LOOKUP, ROLE_RESOLVER, ROLE_POLICY,  ROLE_QUEUE};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         if (!h->procs[order[i]])
             continue;
@@ -419,6 +373,7 @@ struct house *house_new(const struct house_setup *setup) {
     *h = (struct house){.setup = *setup, .config = c};
     h->state = sim_disk_new(setup->seed);
     h->mail = sim_disk_new(setup->seed);
+    h->memory = store_memory_new();
     list_init(&h->past);
     return h;
 }
@@ -428,6 +383,7 @@ void house_free(struct house *h) {
         free(LIST_ENTRY(at, struct proc, entry));
     sim_disk_free(h->state);
     sim_disk_free(h->mail);
+    store_free(h->memory);
     config_free(h->config);
     free(h);
 }
@@ -438,5 +394,9 @@ void house_flush(struct house *h) {
             journal_flush(h->procs[role]->world.journal);
 }
 
-struct sim_disk *house_state_disk(struct house *h) { return h->state; }
-struct sim_disk *house_mail_disk(struct house *h) { return h->mail; }
+struct sim_disk *house_state_disk(struct house *h) {
+    return h->state;
+}
+struct sim_disk *house_mail_disk(struct house *h) {
+    return h->mail;
+}

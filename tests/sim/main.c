@@ -45,13 +45,14 @@ struct world_of_seed {
     bool trace;
 };
 
-static const char here_text[] = "version 1\nhostname mx.example.org\nstate /state\nlisten mx 10.0.0.1:25\n"
-                                "history { size 0 }\n"
-                                "tls out never\n"
-                                "table users inline { \"alice\" \"bob\" }\n"
-                                "domain example.org { recipients users; deliver maildir \"/mail/{domain}/{local}\" }\n"
-                                "relay from 10.0.1.0/24\nroute * via mx\n"
-                                "queue { retry 30s .. 5m; expire 4h; concurrency 2 .. 8; attempts 40; segment 1M; reserve 1M }\n";
+static const char here_text[] =
+    "version 1\nhostname mx.example.org\nstate /state\nlisten mx 10.0.0.1:25\n"
+    "history { size 0 }\n"
+    "tls out never\n"
+    "table users inline { \"alice\" \"bob\" }\n"
+    "domain example.org { recipients users; deliver maildir \"/mail/{domain}/{local}\" }\n"
+    "relay from 10.0.1.0/24\nroute * via mx\n"
+    "queue { retry 30s .. 5m; expire 4h; concurrency 2 .. 8; attempts 40; segment 1M; reserve 1M }\n";
 static const char there_text[] = "version 1\nhostname mx.example.net\nstate /state\nlisten mx 10.0.0.2:25\n"
                                  "history { size 0 }\n"
                                  "tls out never\n"
@@ -126,8 +127,8 @@ static FIBER_FN bool up(struct world_of_seed *w, struct house *h) {
 }
 
 static FIBER_FN void make_trouble(struct world_of_seed *w) {
-    static const enum role victims[] = {ROLE_SMTPD,  ROLE_QUEUE,    ROLE_RELAY, ROLE_DELIVER,
-                                        ROLE_INJECT, ROLE_RESOLVER, ROLE_LOOKUP};
+    static const enum role victims[] = {ROLE_SMTPD,  ROLE_QUEUE,    ROLE_RELAY,  ROLE_DELIVER,
+                                        ROLE_INJECT, ROLE_RESOLVER, ROLE_LOOKUP, ROLE_POLICY};
     struct seed *s = &w->seed;
     struct house *h = seed_chance(s, 700) ? w->here : w->there;
     if (w->weather.kills && seed_chance(s, 600)) {
@@ -294,9 +295,9 @@ static bool run_seed(uint64_t run, bool trace, struct buf *report, unsigned *ack
 static void show_weather(uint64_t run) {
     struct seed seed = first_state(run);
     struct weather w = choose_weather(&seed);
-    printf("# seed %llu:%s%s%s%s%s%s%s\n", (unsigned long long)run, w.network ? " network" : "", w.kills ? " kills" : "",
-           w.crashes ? " crashes" : "", w.disk ? " disk" : "", w.clock ? " clock" : "", w.full ? " full" : "",
-           w.slow ? " slow" : "");
+    printf("# seed %llu:%s%s%s%s%s%s%s\n", (unsigned long long)run, w.network ? " network" : "",
+           w.kills ? " kills" : "", w.crashes ? " crashes" : "", w.disk ? " disk" : "", w.clock ? " clock" : "",
+           w.full ? " full" : "", w.slow ? " slow" : "");
 }
 
 static int run_one(uint64_t run) {

@@ -294,12 +294,34 @@ static void be_rude(struct house *h) {
 
 static void test_malformed(void **state) { run((struct wall){1700000000000}, NULL, be_rude); }
 
+// Whoever waits for work wakes up for that, and now and then to sweep.
+static void count_turn(void *arg) { ++*(unsigned *)arg; }
+
+static void idle(struct house *h) {
+    unsigned turns = 0;
+    tried(h, "192.0.2.1", "ann", "", true);
+    fiber_sleep(3 * MS_SECOND);
+    loop_on_idle(h->loop, count_turn, &turns);
+    fiber_sleep(MS_HOUR);
+    loop_on_idle(h->loop, NULL, NULL);
+    if (turns > 130) // a minute's wait, and the second before it keeps
+        fail_msg("%u turns in an idle hour", turns);
+}
+
+static void test_sleeps(void **state) {
+    kept = store_memory_new();
+    run((struct wall){1700000000000}, lend(), idle);
+    store_free(kept);
+    run((struct wall){1700000000000}, NULL, idle);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_locks_survive),   cmocka_unit_test(test_nobody_locks_the_owner_out),
         cmocka_unit_test(test_turns),           cmocka_unit_test(test_quota),
         cmocka_unit_test(test_guard),           cmocka_unit_test(test_store_fails),
         cmocka_unit_test(test_foreign_entries), cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
