@@ -14,6 +14,7 @@
 #include "mail/dkim_verify.h"
 #include "mail/header.h"
 #include "mail/oracle_zone.h"
+#include "words.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -31,23 +32,6 @@ static void must(bool ok, const char *what) {
         return;
     fprintf(stderr, "dkim_lines: %s\n", what);
     exit(70);
-}
-
-static int hex(char c) {
-    c = ascii_lower(c);
-    return c >= 'a' ? c - 'a' + 10 : c - '0';
-}
-
-// In its place, since it only gets shorter.
-static struct slice decode(char *p, size_t n) {
-    size_t to = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool escaped = p[i] == '%' && i + 2 < n;
-        int code = escaped ? hex(p[i + 1]) << 4 | hex(p[i + 2]) : p[i];
-        p[to++] = (char)code;
-        i += escaped ? 2 : 0;
-    }
-    return slice_of(p, to);
 }
 
 static struct slice header_of(struct slice message, struct slice *body) {
@@ -236,16 +220,9 @@ int main(void) {
     char *line = NULL;
     size_t cap = 0;
     zone = oracle_zone_empty();
-    for (ssize_t n; (n = getline(&line, &cap, stdin)) > 0;) {
+    while (getline(&line, &cap, stdin) > 0) {
         struct slice words[WORDS] = {{0}};
-        char *p = line;
-        for (size_t i = 0; i < WORDS && p; i++) {
-            size_t len = strcspn(p, "\t\n");
-            char *next = p[len] == '\t' ? p + len + 1 : NULL;
-            p[len] = '\0';
-            words[i] = decode(p, len);
-            p = next;
-        }
+        words_cut(line, words, WORDS);
         obey(words);
     }
     free(line);

@@ -4,26 +4,10 @@
 #include "base/json.h"
 #include "mail/oracle_zone.h"
 #include "mail/spf.h"
+#include "words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static int hex(char c) {
-    c = ascii_lower(c);
-    return c >= 'a' ? c - 'a' + 10 : c - '0';
-}
-
-// In its place, since it only gets shorter.
-static struct slice decode(char *p, size_t n) {
-    size_t to = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool escaped = p[i] == '%' && i + 2 < n;
-        int code = escaped ? hex(p[i + 1]) << 4 | hex(p[i + 2]) : p[i];
-        p[to++] = (char)code;
-        i += escaped ? 2 : 0;
-    }
-    return slice_of(p, to);
-}
 
 static void print_json(const struct spf_verdict *v) {
     struct buf b = {.max = 65536};
@@ -58,13 +42,7 @@ int main(void) {
     size_t cap = 0;
     for (ssize_t n; (n = getline(&line, &cap, stdin)) > 0;) {
         struct slice words[4] = {{0}};
-        char *p = line;
-        for (size_t i = 0; i < 4 && p; i++) {
-            size_t len = strcspn(p, "\t\n");
-            char *next = p[len] == '\t' ? p + len + 1 : NULL;
-            words[i] = decode(p, len);
-            p = next;
-        }
+        words_cut(line, words, 4);
         struct err e;
         if (slice_eq(words[0], SLICE("check"))) {
             check(zone, words);
