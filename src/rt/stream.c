@@ -51,6 +51,19 @@ bool stream_flush(struct stream *s, struct err *e) {
 
 static bool ended(struct err *e) { return err_set(e, ERR_TEMPORARY, "closed by the peer"); }
 
+// A peer who sends as fast as we read would never let us wait, and so keep the others from their turns and time from
+// passing.
+static FIBER_FN bool let_others(struct stream *s, size_t got, struct mono deadline, struct err *e) {
+    s->greed += got;
+    if (s->greed < STREAM_TURN)
+        return true;
+    s->greed = 0;
+    fiber_yield();
+    if (fiber_cancelled())
+        return err_set(e, ERR_CANCELLED, "stopped reading");
+    return mono_before(loop_now(fiber_loop()), deadline) || err_set(e, ERR_TIMEOUT, "timed out reading");
+}
+
 // More input, behind what is unread. There must be room.
 static bool fill(struct stream *s, struct mono deadline, struct err *e) {
     for (;;) {
@@ -60,7 +73,7 @@ static bool fill(struct stream *s, struct mono deadline, struct err *e) {
         switch (s->transport->ops->read(s->transport, s->in + s->to, STREAM_IN - s->to, &got, e)) {
         case TRANSPORT_SOME:
             s->to += got;
-            return true;
+            return let_others(s, got, deadline, e);
         case TRANSPORT_END:
             return ended(e);
         case TRANSPORT_FAILED:
@@ -68,6 +81,7 @@ static bool fill(struct stream *s, struct mono deadline, struct err *e) {
         case TRANSPORT_AGAIN:
             if (s->to == s->from)
                 free_input(s);
+            s->greed = 0;
             if (!stream_flush(s, e) || !s->transport->ops->wait_read(s->transport, deadline, e))
                 return false;
         }

@@ -6,8 +6,9 @@
 #include "rt/transport.h"
 
 enum {
-    STREAM_IN = 16 * 1024, // bytes of the read buffer, held only while there is unread input
-    STREAM_HEAD = 8,       // bytes that are kept of a line that is too long
+    STREAM_IN = 16 * 1024,     // bytes of the read buffer, held only while there is unread input
+    STREAM_HEAD = 8,           // bytes that are kept of a line that is too long
+    STREAM_TURN = 1024 * 1024, // bytes of a peer who never lets us wait, before others have their turn
 };
 
 struct stream {
@@ -15,6 +16,7 @@ struct stream {
     char *in;                    // NULL while nothing is unread
     size_t from, to;
     struct buf out;
+    size_t greed;             // bytes that were read since others had their turn
     int64_t write_timeout_ms; // for flushes; 5 minutes unless set
 };
 
@@ -31,8 +33,9 @@ FIBER_FN MUST_CHECK bool stream_peek(struct stream *s, struct mono deadline, str
 void stream_consume(struct stream *s, size_t n);
 static inline size_t stream_unread(const struct stream *s) { return s->to - s->from; }
 
-// One line with its LF, at most `max` bytes (STREAM_HEAD..STREAM_IN). A longer one is read to its end and dropped but
-// for its first STREAM_HEAD bytes: `*too_long`. Valid as stream_peek's view; already consumed.
+// One line with its LF, the whole of it before the deadline, however it is dripped or poured; at most `max` bytes
+// (STREAM_HEAD..STREAM_IN). A longer one is read to its end and dropped but for its first STREAM_HEAD bytes:
+// `*too_long`. Valid as stream_peek's view; already consumed.
 FIBER_FN MUST_CHECK bool stream_line(struct stream *s, size_t max, struct mono deadline, struct slice *line,
                                      bool *too_long, struct err *e);
 

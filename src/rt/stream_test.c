@@ -125,6 +125,85 @@ static void test_half_a_line_stays(void **state) {
     done(&s);
 }
 
+// Whoever drips doesn't gain time by it: the deadline is the whole line's.
+static void drip(void *arg) {
+    struct scene *s = arg;
+    struct err e;
+    for (int i = 0; i < 30 && transport_write_all(s->peer, SLICE("x"), MONO_NEVER, &e); i++)
+        fiber_sleep(100);
+}
+
+static void test_dripped_line(void **state) {
+    (void)state;
+    struct transport *own;
+    struct scene s = {.got.max = 1 << 20};
+    struct err e;
+    s.loop = loop_new(true);
+    fiber_group_init(&s.group, s.loop, "test");
+    transport_pair(64, &own, &s.peer);
+    stream_init(&s.stream, own);
+    struct mono begun = loop_now(s.loop);
+    assert_true(fiber_spawn(&s.group, "reader", read_lines, &s, &e));
+    assert_true(fiber_spawn(&s.group, "peer", drip, &s, &e));
+    loop_run(s.loop);
+    assert_int_equal(s.error.kind, ERR_TIMEOUT);
+    assert_int_equal(s.got.n, 0);
+    assert_int_equal(mono_ms_between(begun, loop_now(s.loop)), 3000); // the peer's end; the reader had ended before
+    done(&s);
+}
+
+// A peer whose bytes are always there: no read has to wait, and yet others have their turn and the deadline comes.
+struct pouring {
+    struct transport transport;
+    struct loop *loop;
+    size_t poured, turns;
+    bool over;
+    struct err error;
+};
+
+static enum transport_got pour(struct transport *t, char *to, size_t n, size_t *got, struct err *e) {
+    struct pouring *p = LIST_ENTRY(t, struct pouring, transport);
+    (void)e;
+    memset(to, 'x', n);
+    p->poured += n;
+    *got = n;
+    return TRANSPORT_SOME;
+}
+
+static void read_poured(void *arg) {
+    struct pouring *p = arg;
+    static const struct transport_ops ops = {.read = pour};
+    struct stream stream;
+    struct slice line;
+    bool too_long;
+    p->transport.ops = &ops;
+    stream_init(&stream, &p->transport);
+    assert_false(stream_line(&stream, 1000, loop_in_ms(p->loop, 50), &line, &too_long, &p->error));
+    p->over = true;
+    stream.transport = NULL;
+    stream_done(&stream);
+}
+
+static void count_turns(void *arg) {
+    struct pouring *p = arg;
+    for (; !p->over; p->turns++)
+        fiber_yield();
+}
+
+static void test_poured_line(void **state) {
+    (void)state;
+    struct fiber_group group;
+    struct pouring p = {.loop = loop_new(false)}; // a real clock: a fake one stands still while anybody is ready
+    struct err e;
+    fiber_group_init(&group, p.loop, "test");
+    assert_true(fiber_spawn(&group, "reader", read_poured, &p, &e));
+    assert_true(fiber_spawn(&group, "other", count_turns, &p, &e));
+    loop_run(p.loop);
+    assert_int_equal(p.error.kind, ERR_TIMEOUT);
+    assert_true(p.turns + 1 >= p.poured / (STREAM_TURN + STREAM_IN));
+    loop_free(p.loop);
+}
+
 // Replies leave before the wait for more, in one piece.
 static void read_and_reply(void *arg) {
     struct scene *s = arg;
@@ -172,6 +251,8 @@ int main(void) {
         cmocka_unit_test(test_long_line_in_bounded_memory),
         cmocka_unit_test(test_deadline_and_no_buffer_while_idle),
         cmocka_unit_test(test_half_a_line_stays),
+        cmocka_unit_test(test_dripped_line),
+        cmocka_unit_test(test_poured_line),
         cmocka_unit_test(test_flush_before_a_wait),
         cmocka_unit_test(test_flush_has_a_deadline),
     };
