@@ -6,6 +6,7 @@
 //     > submission                        a listener for users; TLS is offered, and there is a password file
 //     > implicit                          the handshake comes first
 //     > proxied                           the PROXY protocol's header comes first of all
+//     > waited                            the client waited for its greeting lately
 //     > subject bob                       the user that the client's certificate names
 //     > no binding                        TLS without channel binding
 //     > offer tls                         STARTTLS is offered; the handshake is played: TRANSPORT_HELLO, no bytes back
@@ -16,7 +17,9 @@
 //     > stop                              the service is told to stop
 //     > close                             the client closes
 //     > closed                            the server must close now, saying nothing more
+//     > crowded | crowded no more         there are so many sessions that strangers must not be slow
 //     > quiet                             the server must say nothing in the next second
+//     > by 100                            no more milliseconds have passed since the client connected
 //     > auth away | auth locked | auth trouble | auth slow 5000 | auth works     (tests/dialogue/smtpd_auth_fake.h)
 //     > policy away | policy refuses TEXT | policy holds | policy works
 //     > owner away | owner nobody | owner works
@@ -59,6 +62,7 @@
 #include "smtpd_sign_fake.h"
 #include "svc/smtpd/smtpd_proxy.h"
 #include "svc/smtpd/smtpd_session.h"
+#include "svc/smtpd/smtpd_waited.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -102,6 +106,8 @@ struct scene {
     struct config *config;
     struct fake_backend backend;
     struct smtpd_shared shared;
+    struct smtpd_waited waited;
+    struct mono connected;
     struct fake_signer signer;
     struct smtpd_session session;
     struct metric metrics;
@@ -119,7 +125,7 @@ struct scene {
     const char *path;
     struct slice rest, eod;
     unsigned line;
-    bool uncut, proxied, implicit, no_binding, gate;
+    bool uncut, waits, proxied, implicit, no_binding, gate;
     struct slice subject;
     char failure[1000];
 };
@@ -212,6 +218,11 @@ static bool begin(struct scene *s) {
     s->shared.backend = &s->backend.backend;
     s->shared.metrics = &s->metrics;
     s->shared.tls_facts = fake_facts;
+    smtpd_waited_init(&s->waited, &(struct hash_key){{1, 2}});
+    s->shared.waited = &s->waited;
+    s->connected = loop_now(s->loop);
+    if (s->waits)
+        smtpd_waited_note(&s->waited, &s->address, s->connected);
     transport_pair(PIPE, &s->client, &s->server);
     smtpd_session_init(&s->session, &s->shared, s->server, &s->address, 0x123456789);
     return fiber_spawn(&s->group, "session", serve, s, &e) || fail_script(s, "%s", e.text);
@@ -298,6 +309,13 @@ static FIBER_FN bool expect_line(struct scene *s, struct slice want) {
             return fail_script(s, "got \"%.*s\", not \"%.*s\"", SLICE_ARG(got), SLICE_ARG(want));
     } while (rest && got.n > 3 && got.p[3] == '-');
     return true;
+}
+
+static bool expect_by(struct scene *s, struct slice ms) {
+    int64_t passed = mono_ms_between(s->connected, loop_now(s->loop));
+    uint64_t most;
+    return (num_u64(ms, 10000000, &most) && passed <= (int64_t)most) ||
+           fail_script(s, "%lld ms have passed", (long long)passed);
 }
 
 static FIBER_FN bool expect_quiet(struct scene *s) {
@@ -598,6 +616,8 @@ static bool act_before(struct scene *s, struct slice verb, struct slice rest, bo
         fake_signer_begin(&s->signer, rest, &s->shared);
     } else if (slice_eq(verb, SLICE("uncut"))) {
         s->uncut = true;
+    } else if (slice_eq(verb, SLICE("waited"))) {
+        s->waits = true;
     } else if (slice_eq(verb, SLICE("gate"))) {
         s->gate = true;
     } else if (slice_eq(verb, SLICE("no"))) {
@@ -624,8 +644,12 @@ static FIBER_FN bool act_after(struct scene *s, struct slice verb, struct slice 
         close_client(s);
     } else if (slice_eq(verb, SLICE("closed"))) {
         return expect_closed(s);
+    } else if (slice_eq(verb, SLICE("crowded"))) {
+        s->shared.stress = rest.n == 0;
     } else if (slice_eq(verb, SLICE("quiet"))) {
         return expect_quiet(s);
+    } else if (slice_eq(verb, SLICE("by"))) {
+        return expect_by(s, rest);
     } else if (slice_eq(verb, SLICE("lookup"))) {
         return act_lookup(s, rest);
     } else if (slice_eq(verb, SLICE("queue"))) {
@@ -760,6 +784,8 @@ static void run_once(const char *path, struct slice text, struct slice eod, stru
     *out = (struct result){.said = s->said, .uncut = s->uncut};
     memcpy(out->failure, s->failure, sizeof s->failure);
     fake_backend_done(&s->backend);
+    if (s->shared.waited)
+        smtpd_waited_done(&s->waited);
     config_free(s->config);
     buf_done(&s->settings);
     buf_done(&s->unsent);

@@ -193,11 +193,14 @@ static struct slice without_line_end(struct slice line) {
 // The client's next line. False: the exchange has ended, with its reply.
 static FIBER_FN bool read_response(struct exchange *x) {
     struct smtpd_session *s = x->session;
-    struct mono deadline = loop_in_ms(fiber_loop(), s->shared->config->timeouts.command);
+    struct mono deadline = smtpd_session_patience(s, s->shared->config->timeouts.command);
     struct slice line;
     bool too_long;
     struct err e;
-    if (!stream_line(&s->stream, STREAM_IN, deadline, &line, &too_long, &e)) {
+    s->waits_since = loop_now(fiber_loop());
+    bool got = stream_line(&s->stream, STREAM_IN, deadline, &line, &too_long, &e);
+    s->waits_since = (struct mono){0};
+    if (!got) {
         note(x, METRIC_LOGIN_CANCELLED, slice_str(e.text));
         smtpd_lost(s, &e);
         return false;

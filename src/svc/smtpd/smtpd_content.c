@@ -3,7 +3,6 @@
 
 #include "core/queue_id.h"
 #include "mail/received.h"
-#include "rt/loop.h"
 #include "svc/smtpd/smtpd_aside.h"
 #include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_session.h"
@@ -126,37 +125,28 @@ static FIBER_FN void check(struct smtpd_content *c, struct smtpd_session *s, siz
     count(c, s);
 }
 
-static FIBER_FN bool receive(struct smtpd_session *s, int64_t timeout_ms, struct slice *view, struct err *e) {
-    s->waits_since = loop_now(fiber_loop());
-    bool got = stream_peek(&s->stream, smtpd_session_patience(s, timeout_ms), view, e);
-    s->waits_since = (struct mono){0};
-    return got;
-}
-
 bool smtpd_content_read_data(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
-    int64_t timeout_ms = s->shared->config->timeouts.data_block;
     while (!c->body.done) {
         struct slice view;
         size_t consumed = 0, before = decoded(c)->n;
-        if (!receive(s, timeout_ms, &view, e))
+        if (!smtpd_pace_receive(s, &view, e))
             return err_while(e, "receiving content");
         smtp_body_feed(&c->body, view, decoded(c), &consumed);
-        stream_consume(&s->stream, consumed);
+        smtpd_pace_consume(s, consumed);
         check(c, s, before);
     }
     return true;
 }
 
 bool smtpd_content_read_chunk(struct smtpd_content *c, struct smtpd_session *s, uint64_t n, bool last, struct err *e) {
-    int64_t timeout_ms = s->shared->config->timeouts.data_block;
     while (n) {
         struct slice view;
         size_t before = decoded(c)->n;
-        if (!receive(s, timeout_ms, &view, e))
+        if (!smtpd_pace_receive(s, &view, e))
             return err_while(e, "receiving a chunk");
         view = slice_upto(view, n < view.n ? (size_t)n : view.n);
         smtp_body_chunk(&c->body, view, decoded(c));
-        stream_consume(&s->stream, view.n);
+        smtpd_pace_consume(s, view.n);
         n -= view.n;
         check(c, s, before);
     }

@@ -106,12 +106,12 @@ bool smtpd_skip_chunk(struct smtpd_session *s, uint64_t n) {
     struct slice view;
     struct err e;
     while (n) {
-        if (!stream_peek(&s->stream, loop_in_ms(fiber_loop(), s->shared->config->timeouts.data_block), &view, &e)) {
+        if (!smtpd_pace_receive(s, &view, &e)) {
             smtpd_lost(s, &e);
             return false;
         }
         size_t take = n < view.n ? (size_t)n : view.n;
-        stream_consume(&s->stream, take);
+        smtpd_pace_consume(s, take);
         n -= take;
     }
     return true;

@@ -82,7 +82,9 @@ static FIBER_FN bool handshake(struct smtpd_session *s, struct mono deadline, st
     struct smtpd_shared *shared = s->shared;
     struct transport *over;
     s->handshaking = true;
+    s->waits_since = loop_now(fiber_loop());
     bool done = shared->start_tls(shared->tls_arg, s->stream.transport, deadline, &over, e);
+    s->waits_since = (struct mono){0};
     s->handshaking = false;
     if (done)
         stream_replace(&s->stream, over);
@@ -93,7 +95,7 @@ static FIBER_FN bool handshake(struct smtpd_session *s, struct mono deadline, st
 static FIBER_FN void start_tls(struct smtpd_session *s, int64_t ms) {
     struct smtpd_shared *shared = s->shared;
     struct err e;
-    s->tls = stream_flush(&s->stream, &e) && handshake(s, loop_in_ms(fiber_loop(), ms), &e);
+    s->tls = stream_flush(&s->stream, &e) && handshake(s, smtpd_session_patience(s, ms), &e);
     metric_add_at(shared->metrics, METRIC_TLS_IN, s->tls ? METRIC_RESULT_OK : METRIC_RESULT_FAILED, 1);
     if (s->tls)
         return;
@@ -317,9 +319,12 @@ void smtpd_session_set_client(struct smtpd_session *s, const struct netaddr *cli
     s->client_text_n = (uint8_t)text.n;
 }
 
+bool smtpd_session_gives_way(const struct smtpd_session *s) {
+    return s->shared->stress && !s->trusted && s->user.n == 0;
+}
+
 struct mono smtpd_session_patience(const struct smtpd_session *s, int64_t ms) {
-    bool slow_gives_way = s->shared->stress && !s->trusted && s->user.n == 0;
-    return loop_in_ms(fiber_loop(), slow_gives_way && ms > SMTPD_STRESS_MS ? SMTPD_STRESS_MS : ms);
+    return loop_in_ms(fiber_loop(), smtpd_session_gives_way(s) && ms > SMTPD_STRESS_MS ? SMTPD_STRESS_MS : ms);
 }
 
 void smtpd_session_forget(struct smtpd_session *s) {

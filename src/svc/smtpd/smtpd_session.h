@@ -21,6 +21,7 @@
 #include "rt/metric.h"
 #include "rt/stream.h"
 #include "svc/smtpd/smtpd_backend.h"
+#include "svc/smtpd/smtpd_pace.h"
 #include "svc/smtpd/smtpd_record.h"
 #include "svc/smtpd/smtpd_sign.h"
 #include "svc/smtpd/smtpd_transaction.h"
@@ -61,6 +62,7 @@ struct smtpd_shared {
     const enum dnsbl_state *list_states; // of each of the configuration's lists; NULL: all are good
     struct smtpd_delegation *delegation; // NULL: no server of policy can be asked
     struct smtpd_wrote *wrote;           // NULL: nobody remembers
+    struct smtpd_waited *waited;         // NULL: everybody waits for the greeting each time
     uint64_t held;                       // bytes of content that all sessions hold
     bool stress;                         // there are so many sessions that strangers who are slow must give way
     bool stopping;                       // after the command in hand, every session is ended with 421
@@ -92,6 +94,7 @@ struct smtpd_session {
     struct smtpd_filters *filters;         // NULL: none, or no message yet
     const char *auth_type;                 // of who authenticated: the mechanism, "plain"
     struct mono waits_since;               // while it waits for the client: for how long
+    struct smtpd_pace pace;                // of its content
     struct buf user;                       // who authenticated, lower case; empty: nobody
     struct buf helo;                       // empty before EHLO
     struct arena arena;                    // of the transaction
@@ -105,7 +108,10 @@ void smtpd_session_init(struct smtpd_session *s, struct smtpd_shared *shared, st
 // Somebody else is the client, as PROXY or XCLIENT said: its address counts from now on.
 void smtpd_session_set_client(struct smtpd_session *s, const struct netaddr *client);
 
-// How long to wait for the client: `ms`, and under stress less for strangers.
+// Whether sessions are scarce and this is a stranger's, who must not be slow.
+bool smtpd_session_gives_way(const struct smtpd_session *s);
+
+// How long to wait for the client: `ms`, and less for who gives way.
 struct mono smtpd_session_patience(const struct smtpd_session *s, int64_t ms);
 
 // As if the client had just connected: what it said, and who it is as a user, is forgotten. TLS stays.
