@@ -34,7 +34,9 @@ const struct config_directive config_schema_gate[] = {
      .doc = "Whether clients on this machine are asked as others are: for early talk, lists, their name in DNS, "
             "greylisting, built-in rates. What their mail says of itself (SPF, DKIM, DMARC) is always verified."},
     {"checks", "greet-wait", TIME_FROM(0, 30 * MS_SECOND), .fallback = "2s", AT(gate.checks.greet_wait),
-     .doc = "How long an unknown client is listened to before it is greeted, when a rule asks for client.early."},
+     .doc =
+         "How long an unknown client is listened to before it is greeted, when a rule asks for client.early. One that "
+         "waited is greeted at once for a day, unless it talks early; each smtpd process remembers 50,000 of them."},
     {"checks", "dns-time", TIME_FROM(100, 5 * MS_MINUTE), .fallback = "10s", AT(gate.checks.dns_time),
      .doc = "How long all questions of one stage to DNS may take. What isn't known by then speaks for the client."},
 

@@ -13,6 +13,7 @@
 #include "svc/smtpd/smtpd_lists.h"
 #include "svc/smtpd/smtpd_proxy.h"
 #include "svc/smtpd/smtpd_session.h"
+#include "svc/smtpd/smtpd_waited.h"
 
 #include <stdlib.h>
 
@@ -47,6 +48,7 @@ struct smtpd_service {
     struct peer control;
     struct metric metrics;
     struct smtpd_wrote wrote;
+    struct smtpd_waited waited;
     struct smtpd_lists lists;
     struct mono swept; // when slow sessions were looked for
     struct fiber_group links_group, sessions_group, listeners_group;
@@ -84,6 +86,7 @@ struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum ro
         .metrics = &s->metrics,
         .role = role,
         .wrote = &s->wrote,
+        .waited = &s->waited,
     };
     s->shared.delegation = smtpd_delegation_new(c, open_filter, &s->links.backend);
     smtpd_lists_init(&s->lists, c, &s->links.oracle, &s->metrics);
@@ -93,6 +96,9 @@ struct smtpd_service *smtpd_new(struct world *w, const struct config *c, enum ro
     world_random(w, &s->clients.key, sizeof s->clients.key);
     world_random(w, &s->ids, sizeof s->ids);
     world_random(w, &s->wrote.key, sizeof s->wrote.key);
+    struct hash_key key;
+    world_random(w, &key, sizeof key);
+    smtpd_waited_init(&s->waited, &key);
     metrics_begin(&s->metrics, w);
     return s;
 }
@@ -378,6 +384,7 @@ void smtpd_free(struct smtpd_service *s) {
     if (!s)
         return;
     map_done(&s->clients);
+    smtpd_waited_done(&s->waited);
     smtpd_links_done(&s->links);
     smtpd_lists_done(&s->lists);
     smtpd_delegation_free(s->shared.delegation);

@@ -10,6 +10,7 @@
 #include "svc/smtpd/smtpd_record.h"
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_session.h"
+#include "svc/smtpd/smtpd_waited.h"
 
 #include <stdlib.h>
 
@@ -78,16 +79,25 @@ static FIBER_FN bool ask_delegation(void *arg, const struct config_filter *f, st
     return false;
 }
 
-// Who can't wait for the greeting is no mail server (RFC 5321 4.3.1): nobody else gains by that.
+static void talked_early(struct smtpd_session *s) {
+    smtpd_waited_forget(s->shared->waited, &s->client);
+    seen(s, MESSAGE_SEEN_EARLY, SLICE_EMPTY, SLICE_EMPTY);
+}
+
+// Who can't wait for the greeting is no mail server (RFC 5321 4.3.1): nobody else gains by that. Who waited lately need
+// not do it again; what it says all the same before it is greeted was said too early still.
 static FIBER_FN bool early(void *arg, int64_t ms) {
     struct smtpd_session *s = session_of(arg);
     struct slice view;
     struct err e;
+    bool waited = smtpd_waited_knows(s->shared->waited, &s->client, loop_now(fiber_loop()));
     s->idle = true;
-    bool talked = stream_peek(&s->stream, loop_in_ms(fiber_loop(), ms), &view, &e);
+    bool talked = stream_peek(&s->stream, loop_in_ms(fiber_loop(), waited ? 0 : ms), &view, &e);
     s->idle = false;
     if (talked)
-        seen(s, MESSAGE_SEEN_EARLY, SLICE_EMPTY, SLICE_EMPTY);
+        talked_early(s);
+    else if (!waited && e.kind == ERR_TIMEOUT) // and didn't hang up
+        smtpd_waited_note(s->shared->waited, &s->client, loop_now(fiber_loop()));
     return talked;
 }
 
@@ -218,7 +228,7 @@ void smtpd_gate_pipelined(struct smtpd_session *s) {
         return;
     s->gate->pipelined = true;
     gate_pipelined(s->gate->gate);
-    seen(s, MESSAGE_SEEN_EARLY, SLICE_EMPTY, SLICE_EMPTY);
+    talked_early(s);
 }
 
 // --- rates
