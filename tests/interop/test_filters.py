@@ -3,7 +3,10 @@
 import base64
 import email
 import re
+import socket
 import subprocess
+import threading
+import time
 
 import dkim
 import pytest
@@ -239,6 +242,46 @@ def test_restart(sites, peer):
     peer(Milter, port=milter.port)
     assert send(site)[0] == 250
     assert site.logged().count('filter-unreachable') == 1 and 'filter-reachable' in site.logged()
+
+
+class Full(Milter):
+    """Nobody can connect to it until `opened` is set."""
+
+    def __init__(self):
+        self.opened = threading.Event()
+        super().__init__()
+        self.server.listen(0)
+        self.waiting = [socket.socket() for _ in range(2)]
+        for s in self.waiting:
+            s.setblocking(False)
+            s.connect_ex(('127.0.0.1', self.port))
+
+    def _accept(self):
+        self.opened.wait()
+        super()._accept()
+
+    def stop(self):
+        self.opened.set()
+        for s in self.waiting:
+            s.close()
+        super().stop()
+
+
+def test_reload(sites, peer):
+    """What takes the filter away takes it away from later sessions only, even while one waits to be connected."""
+    milter = peer(Full)
+    site = sites(extra=filters(milter, more='connect 20s'))
+    with Wire(site.port) as w:
+        w.hello()
+        w.send(b'MAIL FROM:<you@example.net>\r\n')
+        time.sleep(0.5)
+        with open(site.config, encoding='utf-8') as f:
+            site.write('posthouse.conf', f.read().replace('filter f0', '# filter f0'))
+        site.run('reload')
+        time.sleep(0.5)
+        milter.opened.set()
+        w.expect(250)
+    assert 'M' in milter.letters()
 
 
 def test_delegation(sites, peer):

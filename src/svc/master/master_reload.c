@@ -48,7 +48,17 @@ static void take_new(struct master *m, struct site *site, struct master_listener
     m->reloads++;
 }
 
-// The same place in the new house, with its counts; the process that fills it moves over.
+// The roles of which there is one at any time: they write files.
+enum { ONCE = ROLE_BIT(QUEUE) | ROLE_BIT(POLICY) | ROLE_BIT(HISTORY) | ROLE_BIT(REPORT) };
+
+// Who only answers: the old sessions and attempts ask the old ones until they have ended.
+enum {
+    ASKED = ROLE_BIT(KEYS) | ROLE_BIT(LOOKUP) | ROLE_BIT(RESOLVER) | ROLE_BIT(AUTH) | ROLE_BIT(PAM) | ROLE_BIT(FETCH) |
+            ROLE_BIT(CONNECT)
+};
+
+// The same place in the new house, with its counts; the process that fills it moves over. One that only
+// answers, and has no place any more, goes on for the old sessions.
 static void move_slots(struct master *m) {
     struct master_slots old = m->slots;
     master_make_slots(m->site->config, &m->slots);
@@ -59,19 +69,11 @@ static void move_slots(struct master *m) {
                 to = &m->slots.slots[k];
         if (to)
             *to = *from;
-        else if (from->child)
+        else if (from->child && !(ASKED & (1u << from->role)))
             master_tell_stop(m, from->child);
     }
     free(old.slots);
 }
-
-// The roles of which there is one at any time: they write files.
-enum { ONCE = ROLE_BIT(QUEUE) | ROLE_BIT(POLICY) | ROLE_BIT(HISTORY) | ROLE_BIT(REPORT) };
-
-// Who only answers: the old sessions and attempts ask the old ones until they have ended.
-enum {
-    ASKED = ROLE_BIT(KEYS) | ROLE_BIT(LOOKUP) | ROLE_BIT(RESOLVER) | ROLE_BIT(AUTH) | ROLE_BIT(PAM) | ROLE_BIT(FETCH)
-};
 
 static void replace(struct master *m, struct master_slot *slot) {
     if (ASKED & (1u << slot->role)) {
