@@ -110,5 +110,9 @@ void gate_told(struct gate *g, const struct err *why);
 // The domain that SPF or DKIM proved, for reputation; empty: none.
 struct slice gate_proven_domain(struct gate *g);
 
+// The client's name in DNS, which is asked for unless it is known. `*confirmed`: it leads back to the address. Empty:
+// there is none, or nobody knows now.
+struct slice gate_client_name(struct gate *g, bool *confirmed);
+
 // The client's standing, of gate_outside.client; NULL before it was asked.
 const struct message_client_reply *gate_standing(const struct gate *g);

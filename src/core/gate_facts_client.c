@@ -37,6 +37,14 @@ static struct slice ptr_of(const struct iprev *i) {
     return i->name.n == 0 && i->result == AUTH_IPREV_TEMPERROR ? SLICE("unknown") : i->name;
 }
 
+struct slice gate_client_name(struct gate *g, bool *confirmed) {
+    if (!g->iprev_asked)
+        gate_hurry(g);
+    const struct iprev *i = gate_find_iprev(g);
+    *confirmed = i->result == AUTH_IPREV_PASS;
+    return i->name;
+}
+
 static bool find_early(struct gate *g) {
     bool listens = g->stage == CONFIG_STAGE_CONNECT && !gate_is_trusted(g) && !gate_is_local(g);
     int64_t ms = g->config->gate.checks.greet_wait;

@@ -82,9 +82,10 @@ def test_sees_everything(sites, peer):
     assert milter.data(b'M')[0] == b'<you@example.net>\0SIZE=100\0BODY=8BITMIME\0'
     assert milter.data(b'L')[0] == b'Subject\0hello\0'
     assert milter.data(b'B') == [b'one\r\n.dot\r\n'] * 2
-    assert milter.data(b'C')[0].startswith(b'[127.0.0.1]\0' + b'4')
+    assert milter.data(b'C')[0].startswith(b'localhost\0' + b'4')
     macros = milter.macros
     assert macros[b'C']['j'] == 'mx1.example.org' and macros[b'C']['{client_addr}'] == '127.0.0.1'
+    assert macros[b'C']['{client_name}'] == macros[b'C']['{client_ptr}'] == 'localhost'
     assert macros[b'C']['{daemon_name}'] == 'mx' and macros[b'R']['{rcpt_addr}'] == 'alice@example.org'
     assert macros[b'E']['i'] in site.logged(), macros
 

@@ -101,7 +101,7 @@ static FIBER_FN bool tell_connect(struct smtpd_filters *f, struct smtpd_milter *
     else
         netaddr_add_literal(&literal, &facts.client);
     smtpd_filter_macros(f, m, MILTER_STAGE_CONNECT, MILTER_CONNECT, NULL);
-    milter_put_connect(&m->out, facts.ptr.n ? facts.ptr : buf_slice(&literal), &facts.client);
+    milter_put_connect(&m->out, facts.name.n ? facts.name : buf_slice(&literal), &facts.client);
     return ask(f, m, smtpd_milter_is(m, MILTER_NR_CONNECT), v, e);
 }
 

@@ -31,7 +31,8 @@ struct smtpd_filters;
 // Of the session as it is now; empty where it isn't known. Views, copied where they must last.
 struct smtpd_filter_facts {
     struct netaddr client, local;
-    struct slice ptr; // confirmed name of the client
+    struct slice name; // of the client, confirmed
+    struct slice ptr;  // that DNS gives it, confirmed or not
     struct slice helo;
     bool esmtp;
     struct slice tls_version, cipher, cipher_bits, cert_subject, cert_issuer; // all empty: no TLS

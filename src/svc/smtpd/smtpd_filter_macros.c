@@ -45,14 +45,14 @@ static struct slice host_of(struct slice path) {
     return slice_from(mailbox, slice_rfind(mailbox, '@') + 1);
 }
 
-static struct slice name_of_client(const struct known *k) { return k->facts->ptr.n ? k->facts->ptr : SLICE("unknown"); }
+static struct slice or_unknown(struct slice name) { return name.n ? name : SLICE("unknown"); }
 
 static void add_i(struct buf *to, const struct known *k) { buf_add(to, k->facts->queue_id); }
 static void add_j(struct buf *to, const struct known *k) { buf_add(to, k->f->config->hostname); }
 static void add_v(struct buf *to, const struct known *k) { buf_add_str(to, "Posthouse"); }
 
 static void add_underscore(struct buf *to, const struct known *k) {
-    buf_add(to, name_of_client(k));
+    buf_add(to, or_unknown(k->facts->name));
     buf_add_str(to, " [");
     ip(to, &k->facts->client);
     buf_add_char(to, ']');
@@ -65,7 +65,8 @@ static void add_local_ip(struct buf *to, const struct known *k) { ip(to, &k->fac
 static void add_local_port(struct buf *to, const struct known *k) { port(to, &k->facts->local); }
 static void add_client_ip(struct buf *to, const struct known *k) { ip(to, &k->facts->client); }
 static void add_client_port(struct buf *to, const struct known *k) { port(to, &k->facts->client); }
-static void add_client_name(struct buf *to, const struct known *k) { buf_add(to, name_of_client(k)); }
+static void add_client_name(struct buf *to, const struct known *k) { buf_add(to, or_unknown(k->facts->name)); }
+static void add_client_ptr(struct buf *to, const struct known *k) { buf_add(to, or_unknown(k->facts->ptr)); }
 static void add_tls(struct buf *to, const struct known *k) { buf_add(to, k->facts->tls_version); }
 static void add_cipher(struct buf *to, const struct known *k) { buf_add(to, k->facts->cipher); }
 static void add_bits(struct buf *to, const struct known *k) { buf_add(to, k->facts->cipher_bits); }
@@ -109,7 +110,7 @@ static const struct {
     {"{client_addr}", add_client_ip},
     {"{client_name}", add_client_name},
     {"{client_port}", add_client_port},
-    {"{client_ptr}", add_client_name},
+    {"{client_ptr}", add_client_ptr},
     {"{tls_version}", add_tls},
     {"{cipher}", add_cipher},
     {"{cipher_bits}", add_bits},

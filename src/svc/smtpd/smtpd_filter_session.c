@@ -41,6 +41,17 @@ static struct slice auth_type(struct smtpd_session *s) {
     return slice_of(to, to ? name.n : 0);
 }
 
+// It was asked for at MAIL, so nobody waits for it here. Of trusted clients and users DNS isn't asked.
+static void add_name(struct smtpd_session *s, struct smtpd_filter_facts *out) {
+    bool confirmed;
+    out->ptr = smtpd_gate_client_name(s, &confirmed);
+    if (!s->gate && netaddr_is_loopback(&s->client)) {
+        out->ptr = SLICE("localhost");
+        confirmed = true;
+    }
+    out->name = confirmed ? out->ptr : SLICE_EMPTY;
+}
+
 static void facts(void *arg, struct smtpd_filter_facts *out) {
     struct smtpd_session *s = arg;
     const struct smtpd_transaction *t = s->transaction;
@@ -52,6 +63,7 @@ static void facts(void *arg, struct smtpd_filter_facts *out) {
         .user = buf_slice(&s->user),
         .auth_type = s->user.n ? auth_type(s) : SLICE_EMPTY,
     };
+    add_name(s, out);
     add_tls(s, out);
     if (t && t->content.begun) {
         queue_id_print(t->content.queue_id, s->transaction->id);
@@ -121,6 +133,8 @@ bool smtpd_filter_mail(struct smtpd_session *s, const struct smtp_command *c, st
         s->filters = smtpd_filters_new(s->shared->config, s->shared->role, &outside, s);
     if (!s->filters)
         return true;
+    bool confirmed;
+    smtpd_gate_client_name(s, &confirmed); // a question of DNS, for facts()
     smtpd_filters_mail(s->filters, c->path.mailbox, params_of(c, &params), &v);
     return go_on(s, &v, e);
 }

@@ -321,6 +321,11 @@ void smtpd_gate_refused(struct smtpd_session *s, enum config_stage stage, struct
     gate_refused(s->gate->gate, stage, why);
 }
 
+struct slice smtpd_gate_client_name(struct smtpd_session *s, bool *confirmed) {
+    *confirmed = false;
+    return s->gate ? gate_client_name(s->gate->gate, confirmed) : SLICE_EMPTY;
+}
+
 void smtpd_gate_filter(struct smtpd_session *s, struct slice name, struct slice words) {
     if (s->gate)
         gate_filter(s->gate->gate, name, words);

@@ -51,6 +51,9 @@ void smtpd_gate_told(struct smtpd_session *s, const struct err *why);
 void smtpd_gate_refused(struct smtpd_session *s, enum config_stage stage, struct slice recipient,
                         const struct err *why);
 
+// A stranger's name in DNS, for filters, as gate_client_name; empty for others.
+FIBER_FN struct slice smtpd_gate_client_name(struct smtpd_session *s, bool *confirmed);
+
 // A filter said so.
 void smtpd_gate_filter(struct smtpd_session *s, struct slice name, struct slice words);
 
