@@ -56,6 +56,10 @@
 #define METRIC_LABEL_ANSWER(X, l) X(l, FOUND, "found") X(l, NONE, "none") X(l, FAILED, "failed")
 #define METRIC_LABEL_DNSSEC(X, l) X(l, INSECURE, "insecure") X(l, SECURE, "secure") X(l, BOGUS, "bogus")
 #define METRIC_LABEL_SEGMENT(X, l) X(l, LIVE, "live") X(l, SPARE, "spare")
+#define METRIC_LABEL_FILTER(X, l)                                                                                    \
+    X(l, CONTINUE, "continue") X(l, ACCEPT, "accept") X(l, REJECT, "reject") X(l, TEMPFAIL, "tempfail")                \
+    X(l, DISCARD, "discard")                                                                                          \
+    X(l, FAILED, "failed")               /* it couldn't be asked, or broke off */
 #define METRIC_LABEL_HISTORY(X, l) X(l, KEPT, "kept") X(l, LOST, "lost")
 
 //    list        key
@@ -77,6 +81,7 @@
     X(VOLUME, "what")                                                                                                 \
     X(ANSWER, "answer")                                                                                                \
     X(DNSSEC, "dnssec")                                                                                                \
+    X(FILTER, "result")                                                                                                \
     X(HISTORY, "result")                                                                                               \
     X(SEGMENT, "kind")
 
@@ -143,6 +148,8 @@
     X(HISTORY_RECORDS,     "history_records_total",          COUNTER,   ONE, SUM,  HISTORY,    "Decisions that history was told of") \
     X(HISTORY_UNSENT,      "history_unsent_total",           COUNTER,   ONE, SUM,  NONE,       "Outcomes of deliveries that history could not be told of") \
     X(HISTORY_BYTES,       "history_bytes",                  GAUGE,     ONE, SUM,  NONE,       "History on disk") \
+    X(FILTERS,             "filter_results_total",           COUNTER,   ONE, SUM,  FILTER,     "What filters said of messages, recipients and clients") \
+    X(FILTER_SECONDS,      "filter_end_seconds",             HISTOGRAM, NS,  SUM,  NONE,       "A filter's answer to the end of a message") \
     X(ACCEPT_SECONDS,      "accept_seconds",                 HISTOGRAM, NS,  SUM,  NONE,       "From the end of content to 250") \
     X(SYNC_SECONDS,        "queue_log_sync_seconds",         HISTOGRAM, NS,  SUM,  NONE,       "One sync of the queue log") \
     X(ATTEMPT_SECONDS,     "attempt_seconds",                HISTOGRAM, NS,  SUM,  TRANSPORT,  "One attempt of delivery") \

@@ -23,6 +23,7 @@
 #pragma once
 
 #include "core/config.h"
+#include "rt/metric.h"
 #include "rt/transport.h"
 #include "wire/link_frame.h"
 
@@ -47,6 +48,10 @@ struct smtpd_filter_outside {
     void (*facts)(void *arg, struct smtpd_filter_facts *out);
     // What a filter said, or how it failed, in words: "reject: 550 5.7.1 spam", "adds X-Spam", "broke off: ...".
     void (*said)(void *arg, const struct config_filter *f, struct slice words);
+    // How one of them answered, of a message, a recipient or a client; going on is counted at the message's end. NULL:
+    // nobody counts. The second: how long the answer to the end of a message took.
+    void (*counted)(void *arg, enum metric_label_FILTER result);
+    void (*ended)(void *arg, int64_t ns);
     // `bytes` more of content are held (negative: given back). False: there is no room. NULL: nobody counts.
     bool (*hold)(void *arg, int64_t bytes);
 };

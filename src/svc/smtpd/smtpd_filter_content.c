@@ -122,6 +122,12 @@ static FIBER_FN bool read_changes(struct smtpd_filters *f, struct smtpd_milter *
     return smtpd_filter_judge(f, m, &a, v, e);
 }
 
+static void end_as(struct smtpd_filters *f, const struct smtpd_milter *m, const struct smtpd_filter_verdict *v) {
+    if (v->what == SMTPD_FILTER_GO_ON && !m->done)
+        smtpd_filter_count(f, METRIC_FILTER_CONTINUE);
+    decide(f, v);
+}
+
 // All that it wants, or nothing.
 static FIBER_FN void end_filter(struct smtpd_filters *f, struct smtpd_milter *m) {
     struct smtpd_filter_changes changes;
@@ -130,12 +136,15 @@ static FIBER_FN void end_filter(struct smtpd_filters *f, struct smtpd_milter *m)
     smtpd_filter_changes_begin(&changes);
     smtpd_filter_macros(f, m, MILTER_STAGE_EOM, MILTER_EOB, NULL);
     milter_put(&m->out, MILTER_EOB, SLICE_EMPTY);
+    struct mono begun = loop_now(fiber_loop());
     bool ended = read_changes(f, m, &changes, &v, &e);
+    if (f->outside->ended)
+        f->outside->ended(f->arg, loop_now(fiber_loop()).ns - begun.ns);
     m->in_message = m->in_message && !ended;
     if (!ended || (v.what == SMTPD_FILTER_GO_ON && !smtpd_filter_changes_do(f, m, &changes, &e)))
         fail(f, m, &e);
     else
-        decide(f, &v);
+        end_as(f, m, &v);
     smtpd_filter_spool_done(f, &f->fresh);
 }
 

@@ -119,6 +119,8 @@ void smtpd_filter_macros(struct smtpd_filters *f, struct smtpd_milter *m, enum m
 void smtpd_filter_say(struct smtpd_filters *f, const struct smtpd_milter *m, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+void smtpd_filter_count(struct smtpd_filters *f, enum metric_label_FILTER result);
+
 // The filter can't be asked, or broke off: what the configuration wants then. True: go on without it.
 bool smtpd_filter_failed(struct smtpd_filters *f, struct smtpd_milter *m, const struct err *why,
                          struct smtpd_filter_verdict *v);

@@ -155,7 +155,15 @@ static bool hold(void *arg, int64_t bytes) {
     return true;
 }
 
-const struct smtpd_filter_outside play_outside = {.open = open_player, .facts = facts, .said = said, .hold = hold};
+static void counted(void *arg, enum metric_label_FILTER result) { ((struct scene *)arg)->results[result]++; }
+
+static void ended(void *arg, int64_t ns) {
+    ((struct scene *)arg)->ends++;
+    assert_true(ns >= 0);
+}
+
+const struct smtpd_filter_outside play_outside = {
+    .open = open_player, .facts = facts, .said = said, .counted = counted, .ended = ended, .hold = hold};
 
 static void run_body(void *arg) {
     struct scene *s = arg;

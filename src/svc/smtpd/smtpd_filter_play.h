@@ -40,6 +40,7 @@ struct scene {
     struct smtpd_filters *f;
     struct smtpd_filter_facts facts;
     int64_t held;
+    unsigned results[METRIC_FILTER__COUNT], ends;
     void (*body)(struct scene *s);
 };
 

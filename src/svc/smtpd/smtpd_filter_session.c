@@ -83,6 +83,16 @@ static void said(void *arg, const struct config_filter *f, struct slice words) {
     smtpd_gate_filter(s, f->name, words);
 }
 
+static void counted(void *arg, enum metric_label_FILTER result) {
+    struct smtpd_session *s = arg;
+    metric_add_at(s->shared->metrics, METRIC_FILTERS, result, 1);
+}
+
+static void ended(void *arg, int64_t ns) {
+    struct smtpd_session *s = arg;
+    metric_observe(s->shared->metrics, METRIC_FILTER_SECONDS, 0, ns);
+}
+
 static bool hold(void *arg, int64_t bytes) {
     struct smtpd_session *s = arg;
     uint64_t most = s->shared->config->gate.memory;
@@ -92,7 +102,8 @@ static bool hold(void *arg, int64_t bytes) {
     return true;
 }
 
-static const struct smtpd_filter_outside outside = {.open = open_filter, .facts = facts, .said = said, .hold = hold};
+static const struct smtpd_filter_outside outside = {
+    .open = open_filter, .facts = facts, .said = said, .counted = counted, .ended = ended, .hold = hold};
 
 // --- the envelope
 

@@ -37,6 +37,33 @@ static void tells_everything(void **state) {
     tear_down(&s);
 }
 
+// A name that doesn't lead back is told as what it is: a claim.
+static void tells_names(void **state) {
+    static const struct {
+        const char *name, *ptr, *told, *macros[3];
+    } cases[] = {
+        {"", "", "O C([192.0.2.1]|", {"{client_name}|unknown|", "{client_ptr}|unknown|", "_|unknown [192.0.2.1]|"}},
+        {"", "a.example", "O C([192.0.2.1]|", {"{client_name}|unknown|", "{client_ptr}|a.example|", "_|unknown [192"}},
+        {"a.example", "a.example", "O C(a.example|", {"{client_name}|a.example|", "{client_ptr}|a.example|", "_|a.ex"}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct scene s;
+        const char *scripts[] = {"O:1ff,0;c;c;c;c;c;c;c;c;c;c;c;c;c;c;c;c;c;c;c;c;c"};
+        set_up(&s, CONFIG_FILTER_TEMPFAIL, scripts, 1);
+        s.facts.name = slice_str(cases[i].name);
+        s.facts.ptr = slice_str(cases[i].ptr);
+        run(&s, two_messages);
+        struct slice macros = buf_slice(&s.players[0].macros);
+        assert_true(slice_starts(buf_slice(&s.players[0].told), slice_str(cases[i].told)));
+        for (size_t k = 0; k < COUNT(cases[i].macros); k++)
+            if (slice_search(macros, slice_str(cases[i].macros[k])) == macros.n)
+                fail_msg("no %s in %.*s", cases[i].macros[k], SLICE_ARG(macros));
+        assert_int_equal(s.results[METRIC_FILTER_CONTINUE], 2);
+        assert_int_equal(s.ends, 2);
+        tear_down(&s);
+    }
+}
+
 static void one_message(struct scene *s) {
     struct smtpd_filtered out;
     send_message(s, &out);
@@ -125,6 +152,10 @@ static void gives_verdicts(void **state) {
         expected = &cases[i];
         set_up(&s, CONFIG_FILTER_TEMPFAIL, &expected->script, 1);
         run(&s, meet_expectation);
+        unsigned counted = 0;
+        for (size_t k = 0; k < COUNT(s.results); k++)
+            counted += s.results[k];
+        assert_int_equal(counted, 1);
         tear_down(&s);
     }
 }
@@ -277,13 +308,10 @@ static void writes_replies(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_everything),
-        cmocka_unit_test(obeys_steps),
-        cmocka_unit_test(gives_verdicts),
-        cmocka_unit_test(survives_failures),
-        cmocka_unit_test(aborts_the_others),
-        cmocka_unit_test(tells_what_changed),
-        cmocka_unit_test(costs_nothing_without_filters),
+        cmocka_unit_test(tells_everything),   cmocka_unit_test(tells_names),
+        cmocka_unit_test(obeys_steps),        cmocka_unit_test(gives_verdicts),
+        cmocka_unit_test(survives_failures),  cmocka_unit_test(aborts_the_others),
+        cmocka_unit_test(tells_what_changed), cmocka_unit_test(costs_nothing_without_filters),
         cmocka_unit_test(writes_replies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

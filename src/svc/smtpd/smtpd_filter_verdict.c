@@ -17,6 +17,11 @@ void smtpd_filter_say(struct smtpd_filters *f, const struct smtpd_milter *m, con
     f->outside->said(f->arg, m->config, slice_str(words));
 }
 
+void smtpd_filter_count(struct smtpd_filters *f, enum metric_label_FILTER result) {
+    if (f->outside->counted)
+        f->outside->counted(f->arg, result);
+}
+
 static void refuse(struct smtpd_filters *f, const struct smtpd_milter *m, int code, const char *enhanced,
                    struct slice text, struct smtpd_filter_verdict *v) {
     *v = (struct smtpd_filter_verdict){.what = SMTPD_FILTER_REFUSE, .filter = m->index, .end = code == 421};
@@ -41,8 +46,10 @@ void smtpd_filters_reply(const struct smtpd_filter_verdict *v, struct buf *out) 
 bool smtpd_filter_failed(struct smtpd_filters *f, struct smtpd_milter *m, const struct err *why,
                          struct smtpd_filter_verdict *v) {
     bool new = m->state != SMTPD_MILTER_FAILED;
-    if (new)
+    if (new) {
         smtpd_filter_say(f, m, "broke off: %s", why->text);
+        smtpd_filter_count(f, METRIC_FILTER_FAILED);
+    }
     m->state = SMTPD_MILTER_FAILED;
     m->in_message = false;
     smtpd_milter_close(m);
@@ -91,8 +98,10 @@ bool smtpd_filter_judge(struct smtpd_filters *f, struct smtpd_milter *m, const s
         return true;
     case MILTER_ACCEPT:
         m->done = true;
+        smtpd_filter_count(f, METRIC_FILTER_ACCEPT);
         return true;
     case MILTER_DISCARD:
+        smtpd_filter_count(f, METRIC_FILTER_DISCARD);
         v->what = SMTPD_FILTER_DISCARD;
         smtpd_filter_say(f, m, "discard");
         return true;
@@ -113,6 +122,7 @@ bool smtpd_filter_judge(struct smtpd_filters *f, struct smtpd_milter *m, const s
     default:
         return err_set(e, ERR_TEMPORARY, "an answer that may not come here ('%c')", (char)a->kind);
     }
+    smtpd_filter_count(f, v->why.smtp < 500 ? METRIC_FILTER_TEMPFAIL : METRIC_FILTER_REJECT);
     say_refusal(f, m, v);
     return true;
 }
