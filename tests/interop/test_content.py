@@ -51,3 +51,18 @@ def test_corpus_arrives_as_sent(sites, folder):
         arrived_as_sent(stored, max(match, key=len))
         unmatched.remove(max(match, key=len))
     assert not unmatched
+
+
+def test_full_queue_says_so(sites):
+    """Mail that waits beyond what is configured keeps more from coming, with its own status (RFC 3463 3.4)."""
+    site = sites('limit { queue-messages 1 }\nroute held.example hold\nrelay from 127.0.0.0/8\n')
+    large = b'Subject: y\r\n\r\n' + b'0123456789abcde\r\n' * 20000
+    with Wire(site.port) as w:
+        w.hello()
+        w.message('you@example.net', ['x@held.example'], b'Subject: x\r\n\r\ny\r\n')
+        for content in (b'Subject: y\r\n\r\nz\r\n', large):
+            w.envelope('you@example.net', 'alice@example.org')
+            w.expect(354, 'DATA')
+            w.send(content + b'.\r\n')
+            text = w.expect(451)
+            assert text[0].startswith('4.3.2 '), text
