@@ -132,6 +132,26 @@ static void test_connect(void **state) {
     gate_test_end(&h);
 }
 
+// For filters: a name counts as the client's own only where it leads back.
+static void test_client_name(void **state) {
+    static const struct {
+        const char *client, *name;
+        bool confirmed;
+    } cases[] = {{"192.0.2.2", "mail.good.example", true},
+                 {"192.0.2.66", "dsl-66.bots.example", false},
+                 {"192.0.2.3", "", false},
+                 {"127.0.0.1", "localhost", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct here h;
+        bool confirmed = !cases[i].confirmed;
+        gate_test_begin(&h, "");
+        gate_test_come(&h, cases[i].client);
+        assert_true(slice_eq(gate_client_name(h.gate, &confirmed), slice_str(cases[i].name)));
+        assert_int_equal(confirmed, cases[i].confirmed);
+        gate_test_end(&h);
+    }
+}
+
 static void test_nobody_answers(void **state) {
     struct session s = gate_test_good;
     struct here h;
@@ -240,15 +260,11 @@ static void test_list_states(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sessions),
-        cmocka_unit_test(test_unreachable),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_connect),
-        cmocka_unit_test(test_nobody_answers),
-        cmocka_unit_test(test_greylist_keys),
-        cmocka_unit_test(test_facts_as_they_were),
-        cmocka_unit_test(test_vouches),
-        cmocka_unit_test(test_list_states),
+        cmocka_unit_test(test_sessions),      cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_texts),         cmocka_unit_test(test_connect),
+        cmocka_unit_test(test_client_name),   cmocka_unit_test(test_nobody_answers),
+        cmocka_unit_test(test_greylist_keys), cmocka_unit_test(test_facts_as_they_were),
+        cmocka_unit_test(test_vouches),       cmocka_unit_test(test_list_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
