@@ -126,7 +126,11 @@ static void history_take(void *service, struct link *link, enum role peer, uint3
 }
 
 static bool history_begin(void *service, struct err *e) { return history_start(service, e); }
-static void history_end(void *service) { history_stop(service); }
+static FIBER_FN void history_end(void *service) {
+    history_drain(service);
+    history_stop(service);
+}
+
 static struct fiber_group *history_group(void *service) { return history_fibers(service); }
 static void history_gone(void *service) { history_free(service); }
 

@@ -14,6 +14,8 @@
 enum {
     AGAIN_MS = MS_MINUTE, // after a write that failed
     AGE_MS = 10 * MS_MINUTE,
+    QUIET_MS = 200, // longer than sessions gather
+    DRAIN_MS = MS_SECOND,
 };
 
 struct history_service {
@@ -24,6 +26,7 @@ struct history_service {
     struct history_store store;
     struct buf waiting; // whole records with their frames
     uint64_t waiting_n; // records
+    bool took;          // any, since somebody looked
     struct loop_task write;
     struct loop_timer timer;
     bool failing; // nothing is tried until the timer
@@ -95,13 +98,15 @@ static void add_record(struct history_service *s, struct slice packed) {
 }
 
 static void take(void *service, struct peer_link *from, const struct link_frame *frame) {
+    struct history_service *s = service;
     struct slice rest = frame->payload, packed;
     if (frame->type != LINK_RECORDS) {
         link_break(from->link, "not for history");
         return;
     }
+    s->took = true;
     while (message_records_next(&rest, &packed))
-        add_record(service, packed);
+        add_record(s, packed);
     if (rest.n)
         link_break(from->link, "malformed RECORDS");
 }
@@ -145,6 +150,13 @@ bool history_start(struct history_service *s, struct err *e) {
 
 void history_attach(struct history_service *s, struct link *link, enum role peer) {
     peer_attach(peer == ROLE_QUEUE ? &s->queue : peer == ROLE_CONTROL ? &s->control : &s->sessions, link);
+}
+
+void history_drain(struct history_service *s) {
+    struct mono end = loop_in_ms(s->world->loop, DRAIN_MS);
+    do
+        s->took = false;
+    while (fiber_sleep(QUIET_MS) && s->took && loop_now(s->world->loop).ns < end.ns);
 }
 
 void history_stop(struct history_service *s) {

@@ -17,6 +17,8 @@ MUST_CHECK bool history_start(struct history_service *s, struct err *e);
 // ROLE_SMTPD, ROLE_SUBMISSION, ROLE_QUEUE or ROLE_CONTROL.
 void history_attach(struct history_service *s, struct link *link, enum role peer);
 
+// Who is to stop first takes what others have on their way: until nothing came for a moment, a second at most.
+FIBER_FN void history_drain(struct history_service *s);
 void history_stop(struct history_service *s);
 struct fiber_group *history_fibers(struct history_service *s);
 void history_free(struct history_service *s); // takes NULL; its fibers have ended. Writes what came last
