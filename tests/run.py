@@ -25,7 +25,7 @@ ROOT = builds.ROOT
 EXPECTED = ['unit', 'dialogue', 'fuzz', 'sim', 'mutant']
 ON_CLANG = ['unit', 'dialogue', 'fuzz', 'sim']
 CLANG_SIM_SEEDS = '200'
-FROM_OUTSIDE = ['interop', 'torture', 'corpora']  # folders of pytest
+FROM_OUTSIDE = {'interop': 2, 'torture': 1, 'corpora': 1}  # folders of pytest, and in how many parts at once: most wait
 
 
 class Runner:
@@ -108,15 +108,18 @@ def manual_tasks():
             for page in sorted(glob.glob(os.path.join(ROOT, 'doc', '*.[1-8]')))]
 
 
-def pytest_task(runner, suite, folder):
+def pytest_task(runner, suite, folder, part, parts):
+    """Each part has files of its own, and ports of its own (tests/interop/site_of_test.py)."""
+    files = sorted(glob.glob(os.path.join(ROOT, 'tests', folder, 'test_*.py')))[part::parts]
+
     def shown(line):
         if '::' in line:
             runner.screen.running(suite, line.split('::', 1)[1].strip())
 
     def task():
         command = ['/usr/bin/python3', '-B', '-m', 'pytest', '-v', '-p', 'no:cacheprovider', '--color=no', '--tb=short',
-                   os.path.join(ROOT, 'tests', folder)]
-        env = {'POSTHOUSE': os.path.join(builds.GCC.path, 'posthouse')}
+                   *files]
+        env = {'POSTHOUSE': os.path.join(builds.GCC.path, 'posthouse'), 'POSTHOUSE_TEST_PART': f'{part}/{parts}'}
         status, output = program.run(command, ROOT, 1500, env, shown)
         return tally_pytest(output, status)
     return folder, task
@@ -130,10 +133,10 @@ def run_all(runner):
         runner.suite('manual', manual_tasks())
     run_listed(runner, builds.GCC, EXPECTED)
     run_listed(runner, builds.CLANG, ON_CLANG)
-    for folder in FROM_OUTSIDE:
+    for folder, parts in FROM_OUTSIDE.items():
         suite = f'{folder} gcc'
         if runner.wants(suite) and runner.build(builds.GCC):
-            runner.suite(suite, [pytest_task(runner, suite, folder)])
+            runner.suite(suite, [pytest_task(runner, suite, folder, part, parts) for part in range(parts)])
     if runner.wants('bench smoke') and runner.build(builds.PLAIN):
         runner.suite('bench smoke', [script('smoke', '/usr/bin/python3', '-B', 'tests/bench/run.py', '--smoke')])
 
