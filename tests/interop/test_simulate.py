@@ -228,7 +228,7 @@ def recorded(stage, outcome, **more):
 
 
 CONTENT = {'dmarc': 'fail', 'dmarc.policy': 'reject', 'dmarc.enforced': 'reject', 'dmarc.domain': 'good.example',
-           'dkim': 'none', 'from.broken': 'false', 'size': '1234'}
+           'dkim': 'none', 'from.several': 'false', 'from.broken': 'false', 'size': '1234'}
 REJECTED = dict(code=550, text='forged: by the DMARC policy of good.example',
                 rules=[{'source': 'reject 550 5.7.1 when dmarc.enforced = reject "forged"', 'line': 0, 'matched': True}])
 
