@@ -1,33 +1,14 @@
 // gate_arc: what those whom we trust to forward say that they saw: the words of an Authentication-Results field.
 #include "core/gate_inside.h"
 
-// The length of a comment (RFC 5322 3.2.2) or a quoted string at the start of `s`; all of it where it doesn't end.
-static size_t comment_length(struct slice s) {
-    size_t depth = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == '(')
-            depth++;
-        else if (s.p[i] == ')' && --depth == 0)
-            return i + 1;
-    }
-    return s.n;
-}
+#include "mail/header.h"
 
-static size_t quoted_length(struct slice s) {
-    for (size_t i = 1; i < s.n; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == '"')
-            return i + 1;
-    }
-    return s.n;
-}
+// What doesn't end reaches to the end of all.
+static size_t or_all(size_t length, struct slice s) { return length ? length : s.n; }
 
 static struct slice skip_blanks(struct slice s) {
     while (s.n && (ascii_space(s.p[0]) || s.p[0] == '('))
-        s = slice_from(s, s.p[0] == '(' ? comment_length(s) : 1);
+        s = slice_from(s, s.p[0] == '(' ? or_all(header_comment_length(s), s) : 1);
     return s;
 }
 
@@ -36,7 +17,7 @@ static struct slice take_word(struct slice *rest) {
     struct slice s = skip_blanks(*rest), word;
     size_t n = 0;
     if (s.n && s.p[0] == '"') {
-        n = quoted_length(s);
+        n = or_all(header_quoted_length(s), s);
         *rest = slice_from(s, n);
         return n >= 2 ? slice_of(s.p + 1, n - 2) : SLICE_EMPTY;
     }

@@ -2,6 +2,7 @@
 #include "mail/auth_results.h"
 
 #include "base/printable.h"
+#include "mail/header.h"
 
 enum { COMMENT_MAX = 200, VALUE_MAX = 320, LINE_WISHED = 78 };
 
@@ -200,18 +201,9 @@ static char next(const struct scan *s) { return s->rest.n ? s->rest.p[0] : '\0';
 static void skip(struct scan *s, size_t n) { s->rest = slice_from(s->rest, n); }
 
 static void skip_comment(struct scan *s) {
-    size_t depth = 0;
-    do {
-        char c = next(s);
-        if (c == '\\')
-            skip(s, 1);
-        else if (c == '(')
-            depth++;
-        else if (c == ')')
-            depth--;
-        skip(s, 1);
-    } while (depth && s->rest.n);
-    s->broken |= depth > 0;
+    size_t n = header_comment_length(s->rest);
+    s->broken |= n == 0;
+    skip(s, n ? n : s->rest.n);
 }
 
 static void skip_blanks(struct scan *s) {

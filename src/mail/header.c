@@ -242,3 +242,26 @@ bool header_unfold(struct buf *b, struct slice value) {
     }
     return !b->failed;
 }
+
+size_t header_comment_length(struct slice s) {
+    size_t depth = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\')
+            i++;
+        else if (s.p[i] == '(')
+            depth++;
+        else if (s.p[i] == ')' && --depth == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+size_t header_quoted_length(struct slice s) {
+    for (size_t i = 1; i < s.n; i++) {
+        if (s.p[i] == '\\')
+            i++;
+        else if (s.p[i] == '"')
+            return i + 1;
+    }
+    return 0;
+}

@@ -64,3 +64,9 @@ struct slice header_section(struct slice content);
 
 // Appends the value on one line: line ends of the folding left out (RFC 5322 2.2.3), spaces at both ends too.
 bool header_unfold(struct buf *b, struct slice value);
+
+// The length of the comment (RFC 5322 3.2.2) that `s` begins with, with those inside of it; 0 where it doesn't end.
+size_t header_comment_length(struct slice s);
+
+// Likewise of a quoted string (3.2.4), its quotes counted.
+size_t header_quoted_length(struct slice s);

@@ -2,6 +2,7 @@
 #include "mail/mailboxes.h"
 
 #include "mail/address.h"
+#include "mail/header.h"
 
 enum { SPEC_BYTES_MAX = 2 * ADDRESS_MAX };
 
@@ -27,35 +28,10 @@ static bool is_control(char c) { return (uint8_t)c < ' ' || c == 0x7f; }
 
 static bool is_atom(char c) { return c != ' ' && !is_control(c) && !is_special(c); }
 
-// The length of the comment at the start of `s`, with those inside of it; 0 where it doesn't end.
-static size_t comment_length(struct slice s) {
-    size_t depth = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == '(')
-            depth++;
-        else if (s.p[i] == ')' && --depth == 0)
-            return i + 1;
-    }
-    return 0;
-}
-
-// The length of the quoted string at the start of `s`; 0 where it doesn't end.
-static size_t quoted_length(struct slice s) {
-    for (size_t i = 1; i < s.n; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == '"')
-            return i + 1;
-    }
-    return 0;
-}
-
 // Blanks, folding and comments. False: a comment that doesn't end.
 static bool skip_blanks(struct reader *r) {
     while (r->rest.n) {
-        size_t n = ascii_space(next(r)) ? 1 : next(r) == '(' ? comment_length(r->rest) : 0;
+        size_t n = ascii_space(next(r)) ? 1 : next(r) == '(' ? header_comment_length(r->rest) : 0;
         if (n == 0)
             return next(r) != '(' || refuse(r, "a comment doesn't end");
         skip(r, n);
@@ -67,7 +43,7 @@ static bool skip_blanks(struct reader *r) {
 static size_t word_length(const struct reader *r, bool quoted) {
     size_t n = 0;
     if (quoted && next(r) == '"')
-        return quoted_length(r->rest);
+        return header_quoted_length(r->rest);
     while (n < r->rest.n && is_atom(r->rest.p[n]))
         n++;
     return n;
@@ -180,7 +156,7 @@ static bool skip_name(struct reader *r, bool *some) {
         size_t n = 0;
         if (!skip_blanks(r))
             return false;
-        if (next(r) == '"' && (n = quoted_length(r->rest)) == 0)
+        if (next(r) == '"' && (n = header_quoted_length(r->rest)) == 0)
             return refuse(r, "a quoted name doesn't end");
         while (n < r->rest.n && is_name_byte(r->rest.p[n]))
             n++;
