@@ -3,16 +3,12 @@
 
 #include "base/num.h"
 #include "base/pack.h"
+#include "core/baseline.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-enum {
-    FADE = 40,   // a baseline loses a FADEth a day
-    FINE = 256,  // baselines are kept in parts of that
-    FADED = 365, // days after which nothing of one is left
-    NUMBER_MAX = UINT32_MAX / 2,
-};
+enum { NUMBER_MAX = UINT32_MAX / 2 };
 
 struct account {
     struct bounded_entry entry;
@@ -21,7 +17,7 @@ struct account {
     uint32_t now[GUARD_FIGURES];   // in this hour
     uint32_t today[GUARD_FIGURES]; // busiest hour of the day that is not over
     uint32_t seen[GUARD_FIGURES];  // busiest hour while it is held
-    uint64_t past[GUARD_FIGURES];  // baseline * FINE
+    uint64_t past[GUARD_FIGURES];  // baseline * BASELINE_FINE
     enum guard_state state;        // NORMAL may be LEARNING
     uint32_t held;
     bool told;
@@ -51,18 +47,9 @@ static bool is_kept_back(const struct account *a) { return a->state == GUARD_HOL
 
 static int64_t hour_at(struct wall now) { return now.ms / MS_HOUR; }
 
-static uint64_t faded(uint64_t past, int64_t days) {
-    if (days > FADED)
-        return 0;
-    for (; days > 0 && past; days--)
-        past -= (past + FADE - 1) / FADE;
-    return past;
-}
-
 static void end_day(struct account *a, int64_t days) {
     for (int f = 0; f < GUARD_FIGURES; f++) {
-        a->past[f] = num_max(faded(a->past[f], 1), (uint64_t)a->today[f] * FINE);
-        a->past[f] = faded(a->past[f], days - 1);
+        a->past[f] = baseline_after(a->past[f], a->today[f], days);
         a->today[f] = 0;
     }
 }
@@ -91,7 +78,7 @@ static bool learns(const struct guard *g, const struct account *a, struct wall n
 }
 
 static uint64_t bound_of(const struct guard *g, const struct account *a, enum guard_figure f) {
-    return num_max(g->config->least, (a->past[f] * g->config->factor + FINE - 1) / FINE);
+    return baseline_bound(a->past[f], g->config->factor, g->config->least);
 }
 
 static enum guard_state state_of(const struct guard *g, const struct account *a, struct wall now) {
@@ -101,7 +88,7 @@ static enum guard_state state_of(const struct guard *g, const struct account *a,
 }
 
 static void hold(const struct guard *g, struct account *a, struct guard_verdict *v) {
-    uint64_t past = (a->past[v->figure] + FINE - 1) / FINE;
+    uint64_t past = (a->past[v->figure] + BASELINE_FINE - 1) / BASELINE_FINE;
     a->state = GUARD_HOLDING;
     a->told = false;
     a->held = 0;
@@ -160,7 +147,7 @@ bool guard_release(struct guard *g, struct slice user, struct wall now) {
         return false;
     roll(a, now);
     for (int f = 0; f < GUARD_FIGURES; f++) {
-        a->past[f] = num_max(a->past[f], num_max(a->seen[f], a->now[f]) * FINE);
+        a->past[f] = num_max(a->past[f], num_max(a->seen[f], a->now[f]) * BASELINE_FINE);
         a->seen[f] = 0;
     }
     a->state = GUARD_NORMAL;
@@ -276,7 +263,7 @@ static bool unpack_figures(struct unpack *u, struct account *a) {
         a->seen[f] = unpack_u32(u);
         a->past[f] = unpack_u64(u);
         fits = fits && a->now[f] <= NUMBER_MAX && a->today[f] <= NUMBER_MAX && a->seen[f] <= NUMBER_MAX &&
-               a->past[f] <= (uint64_t)NUMBER_MAX * FINE;
+               a->past[f] <= (uint64_t)NUMBER_MAX * BASELINE_FINE;
     }
     return fits;
 }

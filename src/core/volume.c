@@ -2,10 +2,11 @@
 #include "core/volume.h"
 
 #include "base/num.h"
+#include "core/baseline.h"
 
 #include <assert.h>
 
-enum { FADE = 40, FINE = 256, FADED = 365, NUMBER_MAX = UINT32_MAX / 2 };
+enum { NUMBER_MAX = UINT32_MAX / 2 };
 
 const char *volume_figure_name(enum volume_figure f) {
     static const char *const names[] = {"in", "out", "unknown"};
@@ -13,16 +14,8 @@ const char *volume_figure_name(enum volume_figure f) {
     return names[f];
 }
 
-static uint64_t faded(uint64_t past, int64_t days) {
-    if (days > FADED)
-        return 0;
-    for (; days > 0 && past; days--)
-        past -= (past + FADE - 1) / FADE;
-    return past;
-}
-
 static uint64_t bound_of(const struct volume_of *o) {
-    return num_max(VOLUME_LEAST, (o->past * VOLUME_FACTOR + FINE - 1) / FINE);
+    return baseline_bound(o->past, VOLUME_FACTOR, VOLUME_LEAST);
 }
 
 // Into the hour that it is. A clock that stepped back makes an hour of its own.
@@ -36,7 +29,7 @@ static void roll(struct volume_of *o, struct wall now) {
     o->today = (uint32_t)num_max(o->today, o->now);
     o->now = 0;
     if (days > 0) {
-        o->past = faded(num_max(faded(o->past, 1), (uint64_t)o->today * FINE), days - 1);
+        o->past = baseline_after(o->past, o->today, days);
         o->today = 0;
     }
     o->hour = hour;
@@ -56,7 +49,7 @@ bool volume_count(struct volume *v, enum volume_figure f, uint32_t n, struct wal
 struct volume_look volume_look(const struct volume *v, enum volume_figure f, struct wall now) {
     struct volume_of o = v->of[f];
     roll(&o, now);
-    return (struct volume_look){.value = o.now, .baseline = o.past / FINE, .unusual = o.unusual};
+    return (struct volume_look){.value = o.now, .baseline = o.past / BASELINE_FINE, .unusual = o.unusual};
 }
 
 // --- to be kept
@@ -95,7 +88,7 @@ static bool unpack_figure(struct slice value, struct volume_of *o) {
     uint8_t unusual = unpack_u8(&u);
     o->unusual = unusual == 1;
     return unpack_end(&u) && unusual <= 1 && o->first.ms >= 0 && o->hour >= 0 && o->now <= NUMBER_MAX &&
-           o->today <= NUMBER_MAX && o->past <= (uint64_t)NUMBER_MAX * FINE;
+           o->today <= NUMBER_MAX && o->past <= (uint64_t)NUMBER_MAX * BASELINE_FINE;
 }
 
 bool volume_load(struct volume *v, struct slice key, struct slice value) {
