@@ -2,19 +2,13 @@
 #include "cmd/explain_find.h"
 
 #include "base/mem.h"
+#include "cmd/history_files.h"
 #include "core/record_file.h"
 #include "rt/file.h"
-#include "rt/file_list.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { FILE_BYTES = 64 << 20, STORY_BYTES = 16 << 20, RECORD_BYTES = 1 << 20 };
-
-struct numbers {
-    uint64_t *list;
-    size_t n, cap;
-};
 
 // ---- stories
 
@@ -76,28 +70,6 @@ static void keep(struct explain_story *s, struct slice packed) {
 
 // ---- files
 
-static void add_number(void *arg, struct slice name) {
-    struct numbers *all = arg;
-    char text[RECORD_FILE_NAME];
-    uint64_t number;
-    if (name.n != sizeof text - 1)
-        return;
-    memcpy(text, name.p, name.n);
-    text[name.n] = '\0';
-    if (!record_file_number(text, &number))
-        return;
-    if (all->n == all->cap) {
-        all->cap = all->cap ? all->cap * 2 : 64;
-        all->list = mem_grow(all->list, all->cap, sizeof *all->list);
-    }
-    all->list[all->n++] = number;
-}
-
-static int by_size(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void look_at(struct explain_found *f, struct slice packed, struct arena *arena, bool first) {
     struct record r;
     if (!record_unpack(packed, arena, &r)) {
@@ -116,12 +88,11 @@ static void look_at(struct explain_found *f, struct slice packed, struct arena *
 static void look_through(struct explain_found *f, const char *directory, uint64_t number, bool first) {
     ARENA_AUTO struct arena arena = {.max = RECORD_BYTES};
     BUF_AUTO struct buf bytes = {.max = FILE_BYTES};
-    char path[4096], name[RECORD_FILE_NAME];
+    char path[HISTORY_FILES_PATH];
     struct wall begun;
     struct slice packed;
     struct err ignored;
-    record_file_name(number, name);
-    snprintf(path, sizeof path, "%s/%s", directory, name);
+    history_files_path(directory, number, path);
     if (!file_read(path, &bytes, &ignored))
         return;
     struct slice rest = buf_slice(&bytes);
@@ -134,18 +105,16 @@ static void look_through(struct explain_found *f, const char *directory, uint64_
 }
 
 bool explain_find(struct explain_found *f, const char *directory, struct err *e) {
-    struct numbers all = {0};
+    struct history_files all;
     list_init(&f->stories);
-    if (!file_list(directory, add_number, &all, e))
+    if (!history_files_list(directory, &all, e))
         return false;
-    if (all.n)
-        qsort(all.list, all.n, sizeof *all.list, by_size);
     for (size_t i = 0; i < all.n; i++)
-        look_through(f, directory, all.list[i], true);
+        look_through(f, directory, all.numbers[i], true);
     leave_out(f, f->most);
     for (size_t i = 0; i < all.n && f->stories_n; i++)
-        look_through(f, directory, all.list[i], false);
-    free(all.list);
+        look_through(f, directory, all.numbers[i], false);
+    history_files_done(&all);
     return true;
 }
 

@@ -2,15 +2,12 @@
 #include "cmd/simulate_records.h"
 
 #include "base/num.h"
-#include "base/mem.h"
-#include "base/num.h"
+#include "cmd/history_files.h"
 #include "core/record_file.h"
 #include "rt/file.h"
-#include "rt/file_list.h"
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { RECORD_ARENA = 4 << 20 };
 
@@ -195,53 +192,17 @@ static bool take_file(const char *path, void (*take)(void *arg, const struct rec
 
 // --- a directory
 
-struct numbers {
-    uint64_t *list;
-    size_t n, cap;
-};
-
-static void add_number(void *arg, struct slice name) {
-    struct numbers *all = arg;
-    char text[RECORD_FILE_NAME] = "";
-    uint64_t number;
-    if (name.n != sizeof text - 1)
-        return;
-    memcpy(text, name.p, name.n);
-    if (!record_file_number(text, &number))
-        return;
-    if (all->n == all->cap) {
-        all->cap = all->cap ? all->cap * 2 : 64;
-        all->list = mem_grow(all->list, all->cap, sizeof *all->list);
-    }
-    all->list[all->n++] = number;
-}
-
-static int by_size(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-// A file may go meanwhile: the server removes the oldest.
-static void take_files(const char *directory, const struct numbers *all, void (*take)(void *, const struct record *),
-                       void *arg) {
-    for (size_t i = 0; i < all->n; i++) {
-        char path[4096], name[RECORD_FILE_NAME];
-        struct err ignored;
-        record_file_name(all->list[i], name);
-        snprintf(path, sizeof path, "%s/%s", directory, name);
-        if (!take_file(path, take, arg, &ignored))
+bool simulate_records(const char *path, void (*take)(void *arg, const struct record *r), void *arg, struct err *e) {
+    struct history_files all;
+    struct err ignored;
+    if (!history_files_list(path, &all, &ignored))
+        return take_file(path, take, arg, e);
+    for (size_t i = 0; i < all.n; i++) { // one may go meanwhile: the server removes the oldest
+        char file[HISTORY_FILES_PATH];
+        history_files_path(path, all.numbers[i], file);
+        if (!take_file(file, take, arg, &ignored))
             continue;
     }
-}
-
-bool simulate_records(const char *path, void (*take)(void *arg, const struct record *r), void *arg, struct err *e) {
-    struct numbers all = {0};
-    struct err no_directory;
-    if (!file_list(path, add_number, &all, &no_directory))
-        return take_file(path, take, arg, e);
-    if (all.n)
-        qsort(all.list, all.n, sizeof *all.list, by_size);
-    take_files(path, &all, take, arg);
-    free(all.list);
+    history_files_done(&all);
     return true;
 }
