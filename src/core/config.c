@@ -63,6 +63,10 @@ bool config_trusts(const struct config *c, const struct netaddr *client) {
     return config_in_nets(c->relay_from, c->relay_from_n, client);
 }
 
+bool config_is_local(const struct config *c, const struct netaddr *client) {
+    return netaddr_is_loopback(client) && !c->gate.checks.loopback;
+}
+
 bool config_listens(const struct config *c, enum config_listen_role role) {
     for (size_t i = 0; i < c->listens_n; i++)
         if (c->listens[i].role == role)

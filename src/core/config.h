@@ -267,6 +267,9 @@ struct config_table *config_table_find(const struct config *c, struct slice name
 // Whether mail from this client is relayed anywhere: `relay from`.
 bool config_trusts(const struct config *c, const struct netaddr *client);
 
+// Whether a client is a program of this machine, about which nothing is asked: loopback, unless `checks loopback` is on.
+bool config_is_local(const struct config *c, const struct netaddr *client);
+
 // Whether a client is in one of these networks.
 bool config_in_nets(const struct netaddr_net *nets, size_t n, const struct netaddr *client);
 

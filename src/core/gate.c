@@ -191,7 +191,7 @@ struct gate_span *gate_span_of(struct gate *g, enum config_stage stage) {
     }
 }
 
-bool gate_is_local(const struct gate *g) { return netaddr_is_loopback(&g->who.ip) && !g->config->gate.checks.loopback; }
+bool gate_is_local(const struct gate *g) { return config_is_local(g->config, &g->who.ip); }
 
 void gate_hurry(struct gate *g) {
     if (g->outside->hurry)

@@ -18,3 +18,18 @@ bool transport_write_all(struct transport *t, struct slice bytes, struct mono de
     }
     return true;
 }
+
+bool transport_read_some(struct transport *t, char *to, size_t n, struct mono deadline, size_t *got, struct err *e) {
+    for (;;)
+        switch (t->ops->read(t, to, n, got, e)) {
+        case TRANSPORT_SOME:
+            return true;
+        case TRANSPORT_END:
+            return err_set(e, ERR_TEMPORARY, "it closed the connection");
+        case TRANSPORT_FAILED:
+            return false;
+        case TRANSPORT_AGAIN:
+            if (!t->ops->wait_read(t, deadline, e))
+                return false;
+        }
+}

@@ -38,6 +38,10 @@ struct transport_ops {
 // All of `bytes`, waiting as often as needed.
 FIBER_FN bool transport_write_all(struct transport *t, struct slice bytes, struct mono deadline, struct err *e);
 
+// At least one byte and at most `n`, waiting for it. The other side's end is an error.
+FIBER_FN bool transport_read_some(struct transport *t, char *to, size_t n, struct mono deadline, size_t *got,
+                                  struct err *e);
+
 // Two ends of a pipe in memory, for tests and for links inside the simulator. `capacity` bytes each way.
 void transport_pair(size_t capacity, struct transport **a, struct transport **b);
 

@@ -189,7 +189,7 @@ static void give_way(struct open_session *o) {
 }
 
 static bool is_slow(const struct smtpd_session *s, struct mono now) {
-    return s->waits_since.ns && !s->trusted && !s->user.n && mono_ms_between(s->waits_since, now) > SMTPD_STRESS_MS;
+    return s->waits_since.ns && smtpd_session_gives_way(s) && mono_ms_between(s->waits_since, now) > SMTPD_STRESS_MS;
 }
 
 static void sweep(struct smtpd_service *s) {

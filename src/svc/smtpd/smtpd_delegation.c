@@ -50,19 +50,10 @@ static FIBER_FN bool read_more(struct transport *t, struct buf *in, struct mono 
     char *to = buf_reserve(in, DELEGATION_ANSWER_MAX + 1 - in->n);
     if (!to)
         return err_set(e, ERR_TEMPORARY, "out of memory for an answer");
-    for (;;)
-        switch (t->ops->read(t, to, DELEGATION_ANSWER_MAX + 1 - in->n, &got, e)) {
-        case TRANSPORT_SOME:
-            buf_commit(in, got);
-            return true;
-        case TRANSPORT_END:
-            return err_set(e, ERR_TEMPORARY, "it closed the connection");
-        case TRANSPORT_FAILED:
-            return false;
-        case TRANSPORT_AGAIN:
-            if (!t->ops->wait_read(t, deadline, e))
-                return false;
-        }
+    if (!transport_read_some(t, to, DELEGATION_ANSWER_MAX + 1 - in->n, deadline, &got, e))
+        return false;
+    buf_commit(in, got);
+    return true;
 }
 
 // An answer, and nothing behind it: else nobody knew what the next one belongs to.

@@ -40,19 +40,10 @@ static FIBER_FN bool read_some(struct smtpd_milter *m, size_t want, struct mono 
     char *to = buf_reserve(&m->in, room);
     if (!to)
         return err_set(e, ERR_TEMPORARY, "out of memory for a filter");
-    for (;;)
-        switch (m->transport->ops->read(m->transport, to, room, &got, e)) {
-        case TRANSPORT_SOME:
-            buf_commit(&m->in, got);
-            return true;
-        case TRANSPORT_END:
-            return err_set(e, ERR_TEMPORARY, "it closed the connection");
-        case TRANSPORT_FAILED:
-            return false;
-        case TRANSPORT_AGAIN:
-            if (!m->transport->ops->wait_read(m->transport, deadline, e))
-                return false;
-        }
+    if (!transport_read_some(m->transport, to, room, deadline, &got, e))
+        return false;
+    buf_commit(&m->in, got);
+    return true;
 }
 
 // An idle connection holds no buffer.

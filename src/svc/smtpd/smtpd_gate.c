@@ -59,7 +59,7 @@ static void seen(struct smtpd_session *s, enum message_seen_what what, struct sl
     struct smtpd_backend *b = s->shared->backend;
     struct message_seen m = {.what = what,
                              .client = s->client,
-                             .local = netaddr_is_loopback(&s->client) && !s->shared->config->gate.checks.loopback,
+                             .local = config_is_local(s->shared->config, &s->client),
                              .domain = domain,
                              .recipient = recipient};
     b->ops->seen(b, &m);
@@ -249,7 +249,7 @@ static FIBER_FN bool within_rates(struct smtpd_session *s, enum config_rate_what
     size_t at = slice_rfind(sender, '@');
     struct message_tally m = {.what = what,
                               .client = s->client,
-                              .local = netaddr_is_loopback(&s->client) && !s->shared->config->gate.checks.loopback,
+                              .local = config_is_local(s->shared->config, &s->client),
                               .helo = buf_slice(&s->helo),
                               .sender_domain = at < sender.n ? slice_from(sender, at + 1) : SLICE_EMPTY,
                               .recipient = recipient};

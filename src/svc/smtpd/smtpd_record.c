@@ -30,6 +30,8 @@ static void add_transaction(struct smtpd_session *s, struct slice *recipients, s
 void smtpd_record(struct smtpd_session *s, enum record_stage stage, struct slice recipient, const struct err *why) {
     struct smtpd_backend *b = s->shared->backend;
     struct slice recipients[RECORD_LIST_MAX];
+    if (!s->shared->config->gate.history.size)
+        return;
     struct record r = {.when = b->ops->now(b),
                        .stage = stage,
                        .outcome = outcome_of(s->transaction, why),
@@ -37,8 +39,6 @@ void smtpd_record(struct smtpd_session *s, enum record_stage stage, struct slice
                        .client = s->client,
                        .helo = buf_slice(&s->helo),
                        .user = buf_slice(&s->user)};
-    if (!s->shared->config->gate.history.size)
-        return;
     if (s->transaction)
         add_transaction(s, recipients, &r);
     if (recipient.n) {
