@@ -2,6 +2,7 @@
 #include "cmd/oracle_live.h"
 
 #include "base/mem.h"
+#include "core/oracle_reply.h"
 #include "rt/fiber.h"
 #include "rt/world.h"
 #include "svc/resolver/resolver_unbound.h"
@@ -43,37 +44,6 @@ static void fail(struct oracle_answer *a, const char *why) {
     *a = (struct oracle_answer){.status = ORACLE_FAILED, .why = slice_str(why)};
 }
 
-static bool copy_record(const struct message_dns_record *from, struct arena *arena, struct oracle_record *to) {
-    *to = (struct oracle_record){from->preference, from->ip, arena_dup(arena, from->text)};
-    return to->text.p || from->text.n == 0;
-}
-
-static void copy_records(const struct message_resolve_reply *reply, struct arena *arena, struct oracle_answer *a) {
-    a->records = arena_alloc(arena, reply->records_n * sizeof *a->records);
-    for (; a->records && a->n < reply->records_n; a->n++)
-        if (!copy_record(&reply->records[a->n], arena, &a->records[a->n]))
-            break;
-    if (a->n < reply->records_n)
-        fail(a, "too much data");
-}
-
-static enum oracle_status status_of(enum message_dns_status s) {
-    return s == MESSAGE_DNS_OK         ? ORACLE_OK
-           : s == MESSAGE_DNS_NODATA   ? ORACLE_NODATA
-           : s == MESSAGE_DNS_NXDOMAIN ? ORACLE_NXDOMAIN
-                                       : ORACLE_FAILED;
-}
-
-static void take(struct question *q, const struct message_resolve_reply *reply) {
-    struct oracle_answer *a = q->answer;
-    *a = (struct oracle_answer){
-        .status = status_of(reply->status), .secure = reply->security == MESSAGE_DNS_SECURE, .ttl = reply->ttl};
-    if (a->status == ORACLE_FAILED)
-        a->why = arena_dup(q->arena, reply->why);
-    else if (a->status == ORACLE_OK)
-        copy_records(reply, q->arena, a);
-}
-
 static void on_reply(void *arg, const struct message_resolve_reply *reply) {
     struct question *q = arg;
     q->answered = true;
@@ -81,7 +51,7 @@ static void on_reply(void *arg, const struct message_resolve_reply *reply) {
         free(q);
         return;
     }
-    take(q, reply);
+    oracle_reply(reply, q->arena, q->answer);
     q->asking->open--;
     if (q->asking->waiting)
         fiber_wake(q->asking->waiting);

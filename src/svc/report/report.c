@@ -6,8 +6,8 @@
 #include "mail/dmarc_destination.h"
 #include "mail/dmarc_report_mail.h"
 #include "rt/journal.h"
+#include "svc/link_oracle.h"
 #include "svc/metrics.h"
-#include "svc/report/report_oracle.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@ enum {
     KEEP_MS = 5 * MS_SECOND,    // between looks for what changed
     LOOK_MS = 10 * MS_SECOND,   // for reports that are due
     BETWEEN_MS = 200,           // two reports
+    ANSWER_MS = 30 * MS_SECOND, // of DNS
     INJECT_MS = 30 * MS_SECOND, // for inject to be there
     KEEP_BATCH = 5000,
     KEY_MAX = 64,
@@ -29,7 +30,7 @@ struct report_service {
     const struct config *config;
     struct fiber_group group;
     struct peer smtpd, resolver, inject, control;
-    struct report_oracle oracle;
+    struct oracle oracle;
     struct report_book book;
     struct store *store; // NULL: nothing is kept
     bool changed, failing;
@@ -158,11 +159,18 @@ static FIBER_FN bool post(struct sending *x, struct slice to, struct err *e) {
     return ok;
 }
 
+static void ask_resolver(struct oracle *o, const struct oracle_question *questions, size_t n, struct arena *arena,
+                         struct oracle_answer *answers) {
+    struct report_service *s = LIST_ENTRY(o, struct report_service, oracle);
+    struct mono deadline = loop_in_ms(s->world->loop, ANSWER_MS);
+    link_oracle_ask(&s->resolver, questions, n, deadline, deadline, arena, answers);
+}
+
 static FIBER_FN void send_to(struct sending *x, struct slice uri) {
     struct report_service *s = x->s;
     struct slice to = uri;
     struct err e = {0};
-    enum dmarc_destination d = dmarc_destination_check(x->report.domain, uri, &s->oracle.oracle, &x->arena, &to, &e);
+    enum dmarc_destination d = dmarc_destination_check(x->report.domain, uri, &s->oracle, &x->arena, &to, &e);
     bool ok = d == DMARC_DESTINATION_GOOD && post(x, to, &e);
     x->later |= !ok && !err_is_permanent(&e);
     x->sent |= ok;
@@ -234,7 +242,7 @@ struct report_service *report_new(struct world *w, const struct config *c) {
     s->smtpd = (struct peer){.group = &s->group, .handle = from_smtpd, .service = s};
     s->resolver = s->inject = (struct peer){.group = &s->group, .handle = not_for_us, .service = s};
     s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};
-    report_oracle_init(&s->oracle, &s->resolver, w->loop);
+    s->oracle.ask = ask_resolver;
     report_book_init(&s->book, c->gate.reports.every, &key);
     metrics_begin(&s->metric, w);
     return s;
