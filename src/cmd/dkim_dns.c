@@ -1,39 +1,29 @@
-// dkim_dns: a resolver for one moment, and a comparison.
+// dkim_dns: questions to DNS, and a comparison.
 #include "cmd/dkim_dns.h"
 
+#include "cmd/oracle_live.h"
 #include "mail/dkim_key.h"
-#include "rt/fiber.h"
-#include "rt/world.h"
 #include "svc/master/site.h"
-#include "svc/resolver/resolver_unbound.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { WAIT_MS = 15 * MS_SECOND, SHOWN = 120 };
+enum { WAIT_MS = 15 * MS_SECOND };
 
 struct question {
-    struct asking *asking;
+    struct arena *arena;
     const struct dkim_entry *entry;
     struct dkim_dns *out;
 };
 
-struct asking {
-    struct dkim_keys *keys;
-    struct fiber *waiting; // NULL before it waits
-    size_t open;           // questions without an answer
-};
-
 __attribute__((format(printf, 4, 5))) static void say(struct question *q, enum dkim_dns_state state,
                                                       struct slice record, const char *format, ...) {
-    struct arena *arena = &q->asking->keys->arena;
     char text[512];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    *q->out = (struct dkim_dns){state, arena_dup(arena, slice_str(text)), arena_dup(arena, record)};
+    *q->out = (struct dkim_dns){state, arena_dup(q->arena, slice_str(text)), arena_dup(q->arena, record)};
 }
 
 // --- comparing
@@ -61,88 +51,56 @@ static void compare_keys(struct question *q, struct slice record, const struct d
 }
 
 static void compare(struct question *q, struct slice record) {
-    struct arena *arena = &q->asking->keys->arena;
     struct dkim_key found, ours;
     struct err e = {0};
-    if (!dkim_key_parse(q->entry->record, arena, &ours, &e))
+    if (!dkim_key_parse(q->entry->record, q->arena, &ours, &e))
         say(q, DKIM_DNS_UNKNOWN, SLICE_EMPTY, "our own key can't be read: %s", e.text);
-    else if (!dkim_key_parse(record, arena, &found, &e))
+    else if (!dkim_key_parse(record, q->arena, &found, &e))
         say(q, DKIM_DNS_WRONG, record, "what is published is no key record: %s", e.text);
     else
         compare_keys(q, record, &found, &ours);
 }
 
-static void take_records(struct question *q, const struct message_resolve_reply *reply) {
+static void take(struct question *q, const struct oracle_answer *a) {
     struct slice name = q->entry->name;
-    if (reply->status == MESSAGE_DNS_FAILED)
-        say(q, DKIM_DNS_UNKNOWN, SLICE_EMPTY, "DNS does not answer for %.*s: %.*s", SLICE_ARG(name),
-            SLICE_ARG(reply->why));
-    else if (reply->status != MESSAGE_DNS_OK || reply->records_n == 0)
+    if (a->status >= ORACLE_FAILED)
+        say(q, DKIM_DNS_UNKNOWN, SLICE_EMPTY, "DNS does not answer for %.*s: %.*s", SLICE_ARG(name), SLICE_ARG(a->why));
+    else if (a->n == 0)
         say(q, DKIM_DNS_MISSING, SLICE_EMPTY, "no TXT record is published at %.*s", SLICE_ARG(name));
-    else if (reply->records_n > 1)
-        say(q, DKIM_DNS_WRONG, reply->records[0].text, "%zu TXT records are published at %.*s, where one may be",
-            reply->records_n, SLICE_ARG(name));
+    else if (a->n > 1)
+        say(q, DKIM_DNS_WRONG, a->records[0].text, "%zu TXT records are published at %.*s, where one may be", a->n,
+            SLICE_ARG(name));
     else
-        compare(q, reply->records[0].text);
+        compare(q, a->records[0].text);
 }
 
 // --- asking
 
-static void on_reply(void *arg, const struct message_resolve_reply *reply) {
-    struct question *q = arg;
-    take_records(q, reply);
-    q->asking->open--;
-    if (q->asking->waiting)
-        fiber_wake(q->asking->waiting);
-}
-
-// The loop runs as long as there is a fiber.
-static FIBER_FN void wait_for_all(void *arg) {
-    struct asking *a = arg;
-    struct mono deadline = loop_in_ms(fiber_loop(), WAIT_MS);
-    a->waiting = fiber_self();
-    while (a->open && fiber_park(deadline) == FIBER_WOKEN)
-        ;
-}
-
-static void ask_all(struct asking *a, struct resolver_backend *backend, struct question *questions) {
-    for (size_t i = 0; i < a->keys->n; i++)
-        if (questions[i].entry->readable) {
-            struct message_resolve q = {MESSAGE_DNS_TXT, questions[i].entry->name};
-            a->open++;
-            backend->ask(backend, &q, on_reply, &questions[i]);
-        }
-}
-
-static bool run(struct asking *a, struct world *w, struct question *questions, struct err *e) {
-    struct fiber_group group;
-    struct resolver_backend *backend = resolver_unbound_new(w, a->keys->site->config, e);
-    if (!backend)
-        return false;
-    fiber_group_init(&group, w->loop, "dkim");
-    ask_all(a, backend, questions);
-    bool ok = fiber_spawn(&group, "dkim", wait_for_all, a, e);
-    if (ok)
-        loop_run(w->loop);
-    backend->free(backend);
-    return ok;
+// As many as can be asked at once; how many of the entries these were.
+static size_t ask_some(struct oracle *dns, struct dkim_keys *k, size_t from, struct dkim_dns *out) {
+    struct question asked[ORACLE_AT_ONCE_MAX];
+    struct oracle_question questions[ORACLE_AT_ONCE_MAX];
+    struct oracle_answer answers[ORACLE_AT_ONCE_MAX];
+    size_t n = 0, i = from;
+    for (; i < k->n && n < ORACLE_AT_ONCE_MAX; i++) {
+        asked[n] = (struct question){&k->arena, &k->entries[i], &out[i]};
+        questions[n] = (struct oracle_question){ORACLE_TXT, k->entries[i].name};
+        if (k->entries[i].readable)
+            n++;
+        else
+            say(&asked[n], DKIM_DNS_UNKNOWN, SLICE_EMPTY, "our own key can't be read");
+    }
+    if (n)
+        dns->ask(dns, questions, n, &k->arena, answers);
+    for (size_t a = 0; a < n; a++)
+        take(&asked[a], &answers[a]);
+    return i - from;
 }
 
 void dkim_dns_ask(struct dkim_keys *k, struct dkim_dns *out) {
-    struct asking a = {.keys = k};
-    struct world w = {.loop = loop_new(false), .ops = &world_kernel_ops};
-    struct question *questions = calloc(k->n + 1, sizeof *questions);
-    struct err e = {0};
-    if (!questions)
-        abort();
-    for (size_t i = 0; i < k->n; i++) {
-        questions[i] = (struct question){&a, &k->entries[i], &out[i]};
-        say(&questions[i], DKIM_DNS_UNKNOWN, SLICE_EMPTY,
-            k->entries[i].readable ? "DNS does not answer" : "our own key can't be read");
-    }
-    if (k->n && !run(&a, &w, questions, &e))
-        for (size_t i = 0; i < k->n; i++)
-            say(&questions[i], DKIM_DNS_UNKNOWN, SLICE_EMPTY, "DNS can't be asked: %s", e.text);
-    free(questions);
-    loop_free(w.loop);
+    struct oracle_live *live = oracle_live_new(k->site->config, WAIT_MS);
+    oracle_live_hurry(live, WAIT_MS);
+    for (size_t i = 0; i < k->n;)
+        i += ask_some(oracle_live_oracle(live), k, i, out);
+    oracle_live_free(live);
 }
