@@ -163,7 +163,7 @@ enum milter_got milter_take(struct slice in, struct milter_answer *out, size_t *
 // refuses (4yz, 5yz), or its lines don't fit together.
 struct milter_reply {
     int code;
-    char enhanced[12];
+    char enhanced[18];
 };
 bool milter_reply_read(struct slice value, struct milter_reply *out, struct buf *text);
 

@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "base/utf8.h"
+#include "wire/smtp_reply.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -126,17 +127,6 @@ bool milter_answer_changes(const struct milter_answer *a, uint32_t *action) {
 
 // --- a reply
 
-static bool is_enhanced(struct slice word, int code) {
-    struct slice part;
-    uint64_t number;
-    for (int i = 0; i < 3; i++) {
-        bool dot = slice_cut(word, '.', &part, &word);
-        if (dot != (i < 2) || part.n > 3 || !num_u64(part, 999, &number) || (i == 0 && number != (uint64_t)code / 100))
-            return false;
-    }
-    return true;
-}
-
 // The libraries have "%%" for "%", since Sendmail takes the text for a format.
 static void add_text(struct buf *to, struct slice text) {
     for (size_t i = 0; i < text.n; i++) {
@@ -147,7 +137,7 @@ static void add_text(struct buf *to, struct slice text) {
 
 static bool read_line(struct slice line, bool first, bool last, struct milter_reply *r, struct buf *text) {
     uint64_t code;
-    struct slice word, rest;
+    uint16_t enhanced[3];
     line.n -= line.n && line.p[line.n - 1] == '\r';
     if (line.n < 3 || !num_u64(slice_upto(line, 3), 599, &code) || code < 400 || (!first && (int)code != r->code))
         return false;
@@ -156,14 +146,13 @@ static bool read_line(struct slice line, bool first, bool last, struct milter_re
     if (last != (line.n == 3 || line.p[3] == ' '))
         return false;
     r->code = (int)code;
-    rest = slice_from(line, 4);
-    slice_cut(rest, ' ', &word, &rest);
-    bool enhanced = is_enhanced(word, r->code);
-    if (enhanced && first)
-        snprintf(r->enhanced, sizeof r->enhanced, "%.*s", SLICE_ARG(word));
+    struct slice rest = slice_from(line, 4);
+    size_t n = smtp_enhanced_read(rest, r->code, enhanced);
+    if (n && first)
+        snprintf(r->enhanced, sizeof r->enhanced, "%u.%u.%u", enhanced[0], enhanced[1], enhanced[2]);
     if (!first)
         buf_add_char(text, '\n');
-    add_text(text, enhanced ? rest : slice_from(line, 4));
+    add_text(text, slice_from(rest, n && n < rest.n ? n + 1 : n));
     return true;
 }
 

@@ -20,8 +20,7 @@ static void begin(struct smtp_reply *r) {
     r->text.max = SMTP_REPLY_TEXT_MAX;
 }
 
-// "x.y.z" of RFC 3463 with the class that `code` has, before a space or the end. Returns its length, 0 for none.
-static size_t take_enhanced(struct slice text, int code, uint16_t out[3]) {
+size_t smtp_enhanced_read(struct slice text, int code, uint16_t out[3]) {
     struct slice word, part;
     uint64_t numbers[3];
     slice_cut(text, ' ', &word, &part);
@@ -52,7 +51,7 @@ static bool cut_code(struct slice line, int *code, bool *more, struct slice *tex
 
 static void keep_text(struct smtp_reply *r, struct slice text) {
     uint16_t enhanced[3];
-    size_t n = take_enhanced(text, r->code, enhanced);
+    size_t n = smtp_enhanced_read(text, r->code, enhanced);
     if (n && r->enhanced[0] == 0)
         memcpy(r->enhanced, enhanced, sizeof enhanced);
     text = slice_from(text, n && n < text.n ? n + 1 : n);

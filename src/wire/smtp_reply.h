@@ -45,6 +45,10 @@ bool smtp_reply_err(const struct smtp_reply *r, struct err *e);
 // "550 5.1.1 text" on one line, for logs and notifications: line breaks are spaces, other control characters "?".
 bool smtp_reply_add(struct buf *b, const struct smtp_reply *r);
 
+// "x.y.z" (RFC 3463) at the start of a reply's text, before a space or the end, with the class that `code` has: three
+// numbers to `out`, zeros in front of them left out. Returns its length, 0 where there is none.
+size_t smtp_enhanced_read(struct slice text, int code, uint16_t out[3]);
+
 // Writes a reply with CRLF. `enhanced` as "2.1.0", NULL or "" for none. Lines of `text` are separated by LF; each gets
 // its code, and one longer than a reply's line may be (512 bytes) is cut in two. CR, NUL and other controls become
 // spaces, so that no text can make a reply of its own.
