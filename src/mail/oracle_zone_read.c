@@ -43,13 +43,17 @@ static void step(struct reader *r) {
     r->rest = slice_from(r->rest, 1);
 }
 
+static void skip_comment(struct reader *r) {
+    while (r->rest.n && peek(r) != '\n')
+        step(r);
+}
+
 // To the next word or the end of the line; a comment and, within parentheses, lines are passed over.
 static void skip_blanks(struct reader *r) {
     while (r->rest.n) {
         char c = peek(r);
         if (c == ';')
-            while (r->rest.n && peek(r) != '\n')
-                step(r);
+            skip_comment(r);
         else if (is_blank(c) || c == '(' || (c == ')' && r->depth > 0) || (c == '\n' && r->depth > 0)) {
             r->depth += c == '(';
             r->depth -= c == ')';
@@ -192,9 +196,15 @@ static bool is_type(const struct word *w, uint16_t *type) {
     } known[] = {{"A", ORACLE_A},     {"AAAA", ORACLE_AAAA}, {"MX", ORACLE_MX},
                  {"PTR", ORACLE_PTR}, {"TXT", ORACLE_TXT},   {"CNAME", ZONE_TYPE_CNAME}};
     static const char *const others[] = {
-        "SPF",        "NS",    "SOA",   "SRV",     "CAA", "TLSA",  "DS",     "DNSKEY", "RRSIG", "NSEC", "NSEC3",
-        "NSEC3PARAM", "HINFO", "NAPTR", "SSHFP",   "LOC", "DNAME", "SMIMEA", "HTTPS",  "SVCB",  "RP",   "WKS",
-        "OPENPGPKEY", "URI",   "CDS",   "CDNSKEY", "HIP", "AFSDB", "CERT",   "APL",    "NULL"};
+        // what IANA knows that could stand in a zone
+        "SPF",     "NS",         "SOA",        "SRV",      "CAA",   "TLSA",    "DS",    "DNSKEY", "RRSIG",  "NSEC",
+        "NSEC3",   "NSEC3PARAM", "HINFO",      "NAPTR",    "SSHFP", "LOC",     "DNAME", "SMIMEA", "HTTPS",  "SVCB",
+        "RP",      "WKS",        "OPENPGPKEY", "URI",      "CDS",   "CDNSKEY", "HIP",   "AFSDB",  "CERT",   "APL",
+        "NULL",    "MD",         "MF",         "MB",       "MG",    "MR",      "MINFO", "X25",    "ISDN",   "RT",
+        "NSAP",    "NSAP-PTR",   "SIG",        "KEY",      "PX",    "GPOS",    "NXT",   "EID",    "NIMLOC", "ATMA",
+        "KX",      "A6",         "SINK",       "IPSECKEY", "DHCID", "NINFO",   "RKEY",  "TALINK", "CSYNC",  "ZONEMD",
+        "DSYNC",   "NID",        "L32",        "L64",      "LP",    "EUI48",   "EUI64", "AVC",    "DOA",    "AMTRELAY",
+        "RESINFO", "WALLET",     "CLA",        "IPN",      "TA",    "DLV"};
     if (w->kind != WORD_PLAIN)
         return false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -309,7 +319,7 @@ static bool at_end(struct reader *r) {
 static bool skip_data(struct reader *r) {
     struct word w;
     do {
-        w = next_word(r, true);
+        w = next_word(r, false);
     } while (w.kind == WORD_PLAIN || w.kind == WORD_QUOTED);
     return w.kind == WORD_END;
 }
@@ -384,8 +394,11 @@ static bool read_directive(struct reader *r, struct slice name) {
 
 static bool read_line(struct reader *r) {
     bool indented = is_blank(peek(r));
-    if (peek(r) == '#') // no comment by the RFC, and no name that anybody has
-        return skip_data(r);
+    skip_blanks(r);
+    if (peek(r) == '#') { // no comment by the RFC, and no name that anybody has
+        skip_comment(r);
+        return true;
+    }
     struct word w = next_word(r, false);
     if (w.kind == WORD_END || w.kind == WORD_BROKEN)
         return w.kind == WORD_END;

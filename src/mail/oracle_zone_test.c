@@ -94,6 +94,17 @@ static void test_liberal(void **state) {
           {ORACLE_TXT, "old", "NODATA"}, {ORACLE_A, "x", "NODATA"}, {ORACLE_TXT, "_domainkey.example.org", "NODATA"});
 }
 
+// What other types hold, and comments, are nobody's syntax.
+static void test_passed_over(void **state) {
+    CHECK("# a comment (with \"one\n"
+          "\t# and another (\n"
+          "example.org SOA ns host ( 1;serial (the \"first\n 2 3 4 5 ) ; done\n"
+          "  CAA 0 issue \"ca.example; x=(y\"\n"
+          "  EUI48 00-00-5e-00-53-2a\n  KX 10 x\n  ZONEMD 1 1 1 ( AA\n BB )\n  NSAP-PTR x.\n"
+          "  TXT after ; a \"comment (\n",
+          {ORACLE_TXT, "example.org", "OK after"}, {ORACLE_A, "x", "NXDOMAIN"}, {ORACLE_TXT, "#", "NXDOMAIN"});
+}
+
 static void test_failures(void **state) {
     CHECK("slow.example. TIMEOUT\n"
           "slow.example. A 192.0.2.1\n"
@@ -184,9 +195,10 @@ static void test_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_records),  cmocka_unit_test(test_liberal),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_wildcards_and_aliases),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_records),     cmocka_unit_test(test_liberal),
+        cmocka_unit_test(test_failures),    cmocka_unit_test(test_wildcards_and_aliases),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
