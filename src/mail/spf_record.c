@@ -24,37 +24,31 @@ static const struct {
     {"ip6", SPF_IP6, false, false, true},  {"exists", SPF_EXISTS, true, true, false},
 };
 
-// Takes "/24" (`slashes` 1) or "//64" off the end; *bits stays where there is none. False for "/033" and "/33".
-static bool take_cidr(struct slice *s, size_t slashes, uint8_t max, uint8_t *bits) {
+// Takes "/24" (`max` 32) or, of a `dual` one, "//64" off the end; *bits stays where there is none. Wrong are "/033",
+// "/33".
+static bool take_cidr(const struct parser *p, struct slice *s, bool dual, uint8_t max, uint8_t *bits) {
     size_t at = slice_rfind(*s, '/');
-    if (at == s->n || (slashes == 2) != (at > 0 && s->p[at - 1] == '/'))
+    if (at == s->n || dual != (at > 0 && s->p[at - 1] == '/'))
         return true;
-    struct slice digits = slice_from(*s, at + 1);
+    struct slice digits = slice_of(s->p + at + 1, s->n - at - 1);
     for (size_t i = 0; i < digits.n; i++)
         if (!ascii_digit(digits.p[i]))
             return true; // part of a name
     uint64_t v;
     if (!num_u64(digits, max, &v) || (digits.n > 1 && digits.p[0] == '0'))
-        return false;
+        return wrong(p, digits.p,
+                     max == 32 ? "an IPv4 prefix length is 0 to 32 (RFC 7208 5.6)"
+                               : "an IPv6 prefix length is 0 to 128 (RFC 7208 5.6)");
     *bits = (uint8_t)v;
-    s->n = at + 1 - slashes;
-    return true;
-}
-
-static bool parse_dual_cidr(const struct parser *p, struct slice *s, struct spf_term *out) {
-    const char *end = s->p + s->n;
-    if (!take_cidr(s, 2, 128, &out->bits6))
-        return wrong(p, end, "an IPv6 prefix length is 0 to 128 (RFC 7208 5.3)");
-    if (!take_cidr(s, 1, 32, &out->bits4))
-        return wrong(p, end, "an IPv4 prefix length is 0 to 32 (RFC 7208 5.3)");
+    s->n = at - dual;
     return true;
 }
 
 static bool parse_network(const struct parser *p, struct slice s, struct spf_term *out) {
     bool v6 = out->mechanism == SPF_IP6;
     struct netaddr a;
-    if (!take_cidr(&s, 1, v6 ? 128 : 32, v6 ? &out->bits6 : &out->bits4))
-        return wrong(p, s.p, v6 ? "a prefix length is 0 to 128" : "a prefix length is 0 to 32");
+    if (!take_cidr(p, &s, false, v6 ? 128 : 32, v6 ? &out->bits6 : &out->bits4))
+        return false;
     if (!netaddr_parse_ip(s, &a) || v6 != (slice_find(s, ':') < s.n))
         return wrong(p, s.p, v6 ? "not an IPv6 address (RFC 7208 5.6)" : "not an IPv4 address (RFC 7208 5.6)");
     if (v6 && a.family == NETADDR_V4) { // ::ffff:192.0.2.1 stays the IPv6 address that it was written as
@@ -76,8 +70,9 @@ static bool parse_domain(const struct parser *p, struct slice s) {
 static bool parse_arguments(const struct parser *p, size_t known, struct slice s, struct spf_term *out) {
     bool colon = s.n && s.p[0] == ':';
     if (out->mechanism == SPF_IP4 || out->mechanism == SPF_IP6)
-        return colon ? parse_network(p, slice_from(s, 1), out) : wrong(p, s.p, "expected : and an address");
-    if (mechanisms[known].cidr && !parse_dual_cidr(p, &s, out))
+        return colon ? parse_network(p, slice_of(s.p + 1, s.n - 1), out) : wrong(p, s.p, "expected : and an address");
+    if (mechanisms[known].cidr &&
+        (!take_cidr(p, &s, true, 128, &out->bits6) || !take_cidr(p, &s, false, 32, &out->bits4)))
         return false;
     if (colon && mechanisms[known].domain) {
         out->domain = slice_of(s.p + 1, s.n - 1);
