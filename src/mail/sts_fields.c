@@ -46,7 +46,7 @@ bool sts_fields_next(struct sts_fields *f, struct sts_field *out, struct err *e)
     if (!sts_fields_name_ok(name))
         return sts_fields_wrong(f->text, at, e, "a field's name has up to 32 letters, digits, _, - and .");
     if (value.n == 0)
-        return sts_fields_wrong(f->text, value.p, e, "a value is missing");
+        return sts_fields_wrong(f->text, name.p + name.n + 1, e, "a value is missing");
     *out = (struct sts_field){name, value};
     return true;
 }
