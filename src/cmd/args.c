@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// --now stands alone (dkim rotate) or has a time behind it.
+// --now stands alone (dkim rotate) or has a time behind it, as --now=TIME too.
 static void take_now(struct args *a, int argc, char **argv) {
     a->now = true;
-    if (optind < argc && ascii_digit(argv[optind][0]))
+    if (optarg)
+        a->now_time = optarg;
+    else if (optind < argc && ascii_digit(argv[optind][0]))
         a->now_time = argv[optind++];
 }
 
@@ -123,7 +125,7 @@ bool args_parse(int argc, char **argv, struct args *out) {
         {"effective", no_argument, NULL, 'e'},    {"app", required_argument, NULL, 'A'},
         {"generate", no_argument, NULL, 'g'},     {"delete", no_argument, NULL, 'D'},
         {"rsa", required_argument, NULL, 'R'},    {"selector", required_argument, NULL, 'S'},
-        {"ed25519", no_argument, NULL, 'E'},      {"now", no_argument, NULL, 'N'},
+        {"ed25519", no_argument, NULL, 'E'},      {"now", optional_argument, NULL, 'N'},
         {"dns", required_argument, NULL, 'Z'},    {"ip", required_argument, NULL, 'i'},
         {"helo", required_argument, NULL, 'H'},   {"from", required_argument, NULL, 'f'},
         {"client", required_argument, NULL, 'i'}, {"message", required_argument, NULL, 'm'},
