@@ -174,6 +174,14 @@ static int usage(const struct args *a, const char *text) {
     return EX_USAGE;
 }
 
+// A line or a file ends with a line end, which no record has. Every byte of an address counts where it is asked for.
+static struct slice read_text(const struct parse_kind *k, bool dash, struct slice text) {
+    if ((k->exact && dash) || !slice_ends(text, SLICE("\n")))
+        return text;
+    text.n--;
+    return slice_ends(text, SLICE("\r")) ? slice_upto(text, text.n - 1) : text;
+}
+
 int cmd_parse(const struct args *a) {
     static const char *const known[] = {"address", "spf",     "dkim-key", "dkim-signature",
                                         "dmarc",   "mta-sts", "tlsrpt",   NULL};
@@ -192,5 +200,5 @@ int cmd_parse(const struct args *a) {
         fprintf(stderr, "%s: parse: the text can't be read: %s\n", a->program, e.text);
         return EX_DATAERR;
     }
-    return parse(a, k, buf_slice(&input));
+    return parse(a, k, read_text(k, a->words_n == 2, buf_slice(&input)));
 }

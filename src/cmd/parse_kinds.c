@@ -30,14 +30,29 @@ static bool at_column(struct err *e, size_t column) { return err_while(e, "colum
 
 // --- address
 
-// The domain, or else the local part, is what is wrong.
-static size_t address_column(struct slice text, struct arena *arena) {
-    size_t at = slice_rfind(text, '@');
+static bool completes(struct slice start, const char *end, struct arena *arena) {
+    BUF_AUTO struct buf b = {.max = ADDRESS_MAX + 8};
     struct address a;
-    struct slice probe = arena_printf(arena, "x%.*s", SLICE_ARG(slice_from(text, at)));
-    if (at == text.n)
-        return text.n + 1;
-    return address_parse(probe, ADDRESS_SENDER, arena, &a, NULL) ? 1 : at + 2;
+    return buf_add(&b, start) && buf_add_str(&b, end) && address_parse(buf_slice(&b), ADDRESS_SENDER, arena, &a, NULL);
+}
+
+// How many bytes `text` has up to the first character after which nothing could make it an address.
+static size_t hopeless(struct slice text, struct arena *arena) {
+    static const char *const ends[] = {"", "x", "@x", "x@x", "x\"@x", "1.1.1.1]"};
+    for (size_t n = 1; n <= text.n; n++) {
+        bool good = n < text.n && ((uint8_t)text.p[n] & 0xc0) == 0x80; // within a character
+        for (size_t i = 0; i < sizeof ends / sizeof *ends && !good; i++)
+            good = completes(slice_upto(text, n), ends[i], arena);
+        if (!good)
+            return n;
+    }
+    return text.n + 1;
+}
+
+// Of a literal, where it begins.
+static size_t address_column(struct slice text, struct arena *arena) {
+    size_t n = hopeless(text, arena), bracket = slice_search(slice_upto(text, n), SLICE("@["));
+    return bracket < n && bracket < text.n ? bracket + 2 : n;
 }
 
 static bool parse_address(struct slice text, struct parse_facts *out, struct err *e) {
@@ -46,10 +61,12 @@ static bool parse_address(struct slice text, struct parse_facts *out, struct err
         return at_column(e, address_column(text, out->arena));
     if (a.domain.n == 0)
         return err_set(e, ERR_PERMANENT, "column %zu: a domain is missing", text.n + 1);
+    struct slice as_sent = a.domain;
+    if (!address_normalize(&a, out->arena, e)) // a U-label that is none (RFC 6531 3.3, RFC 5890 2.3.2.1)
+        return at_column(e, slice_rfind(text, '@') + 2);
     put(out, "local", a.local);
-    put(out, "domain", a.domain);
-    if (address_normalize(&a, out->arena, NULL))
-        put(out, "normal_domain", a.domain);
+    put(out, "domain", as_sent);
+    put(out, "normal_domain", a.domain);
     put_bool(out, "quoted", a.quoted);
     put_bool(out, "literal", a.literal);
     put_bool(out, "utf8", a.utf8);
@@ -196,8 +213,8 @@ static bool parse_tlsrpt(struct slice text, struct parse_facts *out, struct err 
 }
 
 const struct parse_kind parse_kinds[] = {
-    {"address", parse_address},   {"spf", parse_spf},
-    {"dkim-key", parse_dkim_key}, {"dkim-signature", parse_dkim_signature},
-    {"dmarc", parse_dmarc},       {"mta-sts", parse_mta_sts},
-    {"tlsrpt", parse_tlsrpt},     {NULL, NULL},
+    {"address", parse_address, true},    {"spf", parse_spf, false},
+    {"dkim-key", parse_dkim_key, false}, {"dkim-signature", parse_dkim_signature, false},
+    {"dmarc", parse_dmarc, false},       {"mta-sts", parse_mta_sts, false},
+    {"tlsrpt", parse_tlsrpt, false},     {NULL, NULL, false},
 };

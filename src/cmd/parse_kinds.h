@@ -23,6 +23,7 @@ struct parse_kind {
     // False: `e` says what is wrong; its text may begin with "column N: " or "line N, column N: ". Facts are added only
     // where all is well.
     bool (*parse)(struct slice text, struct parse_facts *out, struct err *e);
+    bool exact; // with TEXT as -, the last line end of standard input counts
 };
 
 extern const struct parse_kind parse_kinds[]; // ends with a NULL name

@@ -65,14 +65,33 @@ def test_isemail(corpora, posthouse):
 @pytest.mark.parametrize('kind, text, column', [
     ('dmarc', 'v=DMARC1; p=reject; adkim=x', 27),
     ('spf', 'v=spf1 a mx foo -all', 13),
-    ('address', 'a@b..c', 3),
-    ('address', 'a b@c.example', 1),
+    ('spf', 'v=spf1 ip4:192.0.2.0/33', 22),
+    ('address', 'a@b..c', 5),
+    ('address', 'a b@c.example', 2),
+    ('address', 'a@b@c', 4),
+    ('address', 'a@', 3),
+    ('address', '"a"b@c.example', 4),
+    ('address', 'a@[192.0.2.256]', 3),
+    ('address', 'a@b[.example', 4),
+    ('address', 'a@\N{SNOWMAN}.example', 3),
+    ('address', 'x' * 65 + '@c.example', 65),
+    ('mta-sts', 'v=STSv1; id=; x=y', 13),
     ('dkim-key', 'v=DKIM1; k=other; p=', 10),
     ('mta-sts', 'v=STSv1; id=a-b', 14),
     ('tlsrpt', 'v=TLSRPTv1; rua=x', 17),
 ])
 def test_place(posthouse, kind, text, column):
     assert parse(posthouse, kind, text)['column'] == column
+
+
+@pytest.mark.parametrize('kind, text', [
+    ('spf', 'v=spf1 -all'), ('mta-sts', 'v=STSv1; id=1;'), ('tlsrpt', 'v=TLSRPTv1; rua=mailto:a@b.example;'),
+    ('dmarc', 'v=DMARC1; p=none'), ('dkim-key', 'v=DKIM1; p='), ('address', 'a@b.example')])
+@pytest.mark.parametrize('end', ['\n', '\r\n'])
+def test_line_of_a_shell(posthouse, kind, text, end):
+    for words in ([], ['-'] if kind != 'address' else []):
+        done = subprocess.run([posthouse, 'parse', kind, *words], input=(text + end).encode(), capture_output=True, timeout=20)
+        assert done.returncode == 0, done.stdout
 
 
 def test_place_for_people(posthouse):
