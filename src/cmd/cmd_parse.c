@@ -54,19 +54,29 @@ static void take_places(struct finding *f) {
 
 // --- JSON
 
+static void put_value(struct json *j, const struct parse_fact *f) {
+    uint64_t number = 0;
+    if (f->kind == PARSE_YES_NO)
+        json_bool(j, slice_eq(f->value, SLICE("yes")));
+    else if (f->kind == PARSE_NUMBER && num_u64(f->value, UINT64_MAX, &number))
+        json_u64(j, number);
+    else
+        json_slice(j, f->value);
+}
+
 static void put_facts(struct json *j, const struct parse_facts *facts) {
     json_open_object(j);
     for (size_t i = 0; i < facts->n; i++) {
         const struct parse_fact *f = &facts->list[i];
-        if (!f->list) {
-            json_put_slice(j, f->name, f->value);
+        json_key(j, f->name);
+        if (f->kind != PARSE_LIST) {
+            put_value(j, f);
             continue;
         }
-        json_key(j, f->name);
         json_open_array(j);
-        json_slice(j, f->value);
+        put_value(j, f);
         while (i + 1 < facts->n && facts->list[i + 1].name == f->name)
-            json_slice(j, facts->list[++i].value);
+            put_value(j, &facts->list[++i]);
         json_end(j);
     }
     json_end(j);
@@ -174,9 +184,9 @@ static int usage(const struct args *a, const char *text) {
     return EX_USAGE;
 }
 
-// A line or a file ends with a line end, which no record has. Every byte of an address counts where it is asked for.
+// The end of the only line is the shell's or the file's. Every byte of an address counts where it is asked for.
 static struct slice read_text(const struct parse_kind *k, bool dash, struct slice text) {
-    if ((k->exact && dash) || !slice_ends(text, SLICE("\n")))
+    if ((k->exact && dash) || slice_find(text, '\n') + 1 != text.n)
         return text;
     text.n--;
     return slice_ends(text, SLICE("\r")) ? slice_upto(text, text.n - 1) : text;

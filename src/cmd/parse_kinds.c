@@ -11,19 +11,24 @@
 #include "mail/spf_record.h"
 #include "mail/tlsrpt.h"
 
-static void put(struct parse_facts *f, const char *name, struct slice value) {
+static void add(struct parse_facts *f, const char *name, struct slice value, enum parse_fact_kind kind) {
     if (f->n < PARSE_FACTS_MAX)
-        f->list[f->n++] = (struct parse_fact){name, value, false};
+        f->list[f->n++] = (struct parse_fact){name, value, kind};
 }
+
+static void put(struct parse_facts *f, const char *name, struct slice value) { add(f, name, value, PARSE_TEXT); }
 
 static void put_str(struct parse_facts *f, const char *name, const char *value) { put(f, name, slice_str(value)); }
 
-static void put_bool(struct parse_facts *f, const char *name, bool value) { put_str(f, name, value ? "yes" : "no"); }
-
-static void put_list(struct parse_facts *f, const char *name, struct slice value) {
-    if (f->n < PARSE_FACTS_MAX)
-        f->list[f->n++] = (struct parse_fact){name, value, true};
+static void put_bool(struct parse_facts *f, const char *name, bool value) {
+    add(f, name, slice_str(value ? "yes" : "no"), PARSE_YES_NO);
 }
+
+static void put_number(struct parse_facts *f, const char *name, unsigned value) {
+    add(f, name, arena_printf(f->arena, "%u", value), PARSE_NUMBER);
+}
+
+static void put_list(struct parse_facts *f, const char *name, struct slice value) { add(f, name, value, PARSE_LIST); }
 
 // "column N: " in front of what is wrong.
 static bool at_column(struct err *e, size_t column) { return err_while(e, "column %zu", column); }
@@ -120,7 +125,7 @@ static bool parse_dkim_key(struct slice text, struct parse_facts *out, struct er
     if (!dkim_key_parse(text, out->arena, &key, e) || !check_key(&key, &read, e))
         return at_column(e, tag_column(text, e));
     put_str(out, "kind", key.ed25519 ? "ed25519" : "rsa");
-    put(out, "bits", arena_printf(out->arena, "%u", read.bits));
+    put_number(out, "bits", read.bits);
     put_bool(out, "revoked", key.key.n == 0);
     put_bool(out, "sha256", key.sha256);
     put_bool(out, "email", key.email);
@@ -176,19 +181,21 @@ static bool parse_mta_sts_policy(struct slice text, struct parse_facts *out, str
     if (!mta_sts_policy_parse(text, &p, e))
         return false;
     put_str(out, "mode", mta_sts_mode_name(p.mode));
-    put(out, "max_age", arena_printf(out->arena, "%u", p.max_age));
+    put_number(out, "max_age", p.max_age);
     for (size_t i = 0; i < p.mx_n; i++)
         put_list(out, "mx", p.mx[i]);
     return true;
 }
 
-// A policy has "version:" at the start of a line, a record begins with "v=".
+// A policy has one of its fields at the start of a line, a record begins with "v=".
 static bool is_policy(struct slice text) {
+    static const char *const fields[] = {"version:", "mode:", "max_age:", "mx:"};
     struct slice line;
     while (text.n) {
         slice_cut(text, '\n', &line, &text);
-        if (slice_starts(line, SLICE("version:")))
-            return true;
+        for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+            if (slice_starts(line, slice_str(fields[i])))
+                return true;
     }
     return false;
 }

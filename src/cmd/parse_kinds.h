@@ -6,10 +6,17 @@
 
 enum { PARSE_FACTS_MAX = 300 };
 
+enum parse_fact_kind {
+    PARSE_TEXT,
+    PARSE_LIST,   // several of that name, one after another
+    PARSE_NUMBER, // digits
+    PARSE_YES_NO, // "yes" or "no"
+};
+
 struct parse_fact {
     const char *name;
     struct slice value;
-    bool list; // several of that name, one after another
+    enum parse_fact_kind kind;
 };
 
 struct parse_facts {
@@ -23,7 +30,7 @@ struct parse_kind {
     // False: `e` says what is wrong; its text may begin with "column N: " or "line N, column N: ". Facts are added only
     // where all is well.
     bool (*parse)(struct slice text, struct parse_facts *out, struct err *e);
-    bool exact; // with TEXT as -, the last line end of standard input counts
+    bool exact; // with TEXT as -, the line end of standard input counts
 };
 
 extern const struct parse_kind parse_kinds[]; // ends with a NULL name

@@ -141,9 +141,10 @@ __attribute__((format(printf, 4, 5))) static void line(const char *what, const c
 }
 
 static void line_spf(const char *what, const struct spf_verdict *v) {
+    struct slice why = v->result == SPF_NONE ? SLICE("there is no SPF record") : v->problem;
     line(what, spf_result_name(v->result), v->result == SPF_PASS, "%.*s%s%.*s%s%.*s  (%u lookup%s)",
-         SLICE_ARG(v->domain), v->mechanism.n ? ", by " : "", SLICE_ARG(v->mechanism), v->problem.n ? ": " : "",
-         SLICE_ARG(v->problem), v->lookups, v->lookups == 1 ? "" : "s");
+         SLICE_ARG(v->domain), v->mechanism.n ? ", by " : "", SLICE_ARG(v->mechanism), why.n && v->domain.n ? ": " : "",
+         SLICE_ARG(why), v->lookups, v->lookups == 1 ? "" : "s");
     if (v->explanation.n)
         line("", "", false, "says: %.*s", SLICE_ARG(v->explanation));
 }

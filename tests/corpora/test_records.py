@@ -94,6 +94,18 @@ def test_line_of_a_shell(posthouse, kind, text, end):
         assert done.returncode == 0, done.stdout
 
 
+def test_values_have_types(posthouse):
+    address = parse(posthouse, 'address', '"a b"@c.example')['parsed']
+    assert (address['quoted'], address['literal'], address['local']) == (True, False, 'a b')
+    policy = parse(posthouse, 'mta-sts', 'version: STSv1\nmode: testing\nmax_age: 86400\nmx: a.example\n')['parsed']
+    assert policy == {'mode': 'testing', 'max_age': 86400, 'mx': ['a.example']}
+
+
+def test_policy_without_version(posthouse):
+    assert parse(posthouse, 'mta-sts', 'mode: none\nmax_age: 1\n')['error'] == 'version: STSv1 is missing'
+    assert not parse(posthouse, 'mta-sts', 'version: STSv1\nmode: none\nmax_age: 1\n\n')['valid']
+
+
 def test_place_for_people(posthouse):
     done = subprocess.run([posthouse, 'parse', 'dmarc', 'v=DMARC1; p=rejekt'], capture_output=True, text=True, timeout=20)
     assert done.returncode == 65
