@@ -169,13 +169,12 @@ static void choose_organisation(struct walk *w) {
     }
 }
 
-// Where the walk ends: names above say nothing any more, though they were asked for in the same go.
+// Where the walk ends (steps 2 and 6): names above say nothing any more, though they were asked for in the same go.
 static void cut_walk(struct walk *w) {
     for (size_t i = 0; i < w->n; i++) {
         const struct node *n = w->nodes[i];
         w->failed |= n->failed;
-        if (n->what != DMARC_TEXT_FOREIGN &&
-            (n->record.psd == DMARC_PSD_NO || (i > 0 && n->record.psd == DMARC_PSD_YES)))
+        if (n->what != DMARC_TEXT_FOREIGN && n->record.psd != DMARC_PSD_UNKNOWN)
             w->n = i + 1;
     }
 }
@@ -246,6 +245,7 @@ static bool find_record(struct check *c, const struct node **found) {
     *found = record_at(w, w->organisation);
     if (!*found)
         *found = w->psd;
+    c->uncertain |= w->failed; // another record could have come before it (5.3.6)
     if (*found)
         return true;
     return w->failed ? say(c, DMARC_TEMPERROR, "DNS gave no answer about the record")

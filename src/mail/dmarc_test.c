@@ -176,6 +176,17 @@ static const struct row {
     {"_dmarc.bank. TXT \"v=DMARC1; p=reject; psd=y\"\n_dmarc.example.bank. TXT \"v=DMARC1; p=none\"", "a.example.bank",
      "b.example.bank", NULL, "pass none none example.bank example.bank"},
     {"_dmarc.bank. TXT \"v=DMARC1; p=reject; psd=y\"", "bank", NULL, NULL, "fail reject reject bank bank"},
+    // a suffix's own mail: nothing above it counts
+    {"_dmarc.bank. TXT \"v=DMARC1; p=none\"\n_dmarc.co.bank. TXT \"v=DMARC1; p=reject; psd=y\"", "co.bank", "a.bank",
+     NULL, "fail reject reject co.bank co.bank"},
+    // a suffix below a suffix
+    {"_dmarc.bank. TXT \"v=DMARC1; p=none; psd=y\"\n_dmarc.co.bank. TXT \"v=DMARC1; p=reject; psd=y\"", "x.a.co.bank",
+     "y.a.co.bank", NULL, "pass reject none a.co.bank co.bank"},
+    // psd=n below and above psd=y: whichever comes first on the way up
+    {"_dmarc.bank. TXT \"v=DMARC1; p=none; psd=y\"\n_dmarc.a.bank. TXT \"v=DMARC1; p=reject; psd=n\"", "x.a.bank",
+     "y.a.bank", NULL, "pass reject none a.bank a.bank"},
+    {"_dmarc.bank. TXT \"v=DMARC1; p=none; psd=n\"\n_dmarc.a.bank. TXT \"v=DMARC1; p=reject; psd=y\"", "x.a.bank",
+     "y.a.bank", NULL, "fail reject reject x.a.bank a.bank"},
     // without psd the highest one is it
     {"_dmarc.com. TXT \"v=DMARC1; p=reject\"", "a.com", "b.com", NULL, "pass reject none com com"},
     // at most eight names: the first, and the seven highest
@@ -192,6 +203,10 @@ static const struct row {
      "temperror reject none example.org example.org"},
     {"_dmarc.org. SERVFAIL\n_dmarc.example.org. TXT \"v=DMARC1; p=reject\"", "example.org", "a.example.org", NULL,
      "pass reject none example.org example.org"},
+    {"_dmarc.b.example.org. TIMEOUT\n_dmarc.example.org. TXT \"v=DMARC1; p=reject\"", "a.b.example.org", NULL, NULL,
+     "temperror reject none example.org example.org"},
+    {"_dmarc.b.example.org. TIMEOUT\n_dmarc.example.org. TXT \"v=DMARC1; p=reject\"", "a.b.example.org",
+     "a.b.example.org", NULL, "pass reject none example.org example.org"},
     {"_dmarc.example.org. TXT \"v=DMARC1; p=reject\"", "example.org", "~example.org", NULL,
      "temperror reject none example.org example.org"},
     {"_dmarc.example.org. TXT \"v=DMARC1; p=reject\"", "example.org", "~example.net", "~example.net",
