@@ -2,6 +2,7 @@
 #include "mail/dmarc_report.h"
 
 #include "base/base64.h"
+#include "mail/quoted_printable.h"
 #include "mail/report_unpack.h"
 
 #include <setjmp.h>
@@ -195,6 +196,52 @@ static void test_unpack(void **state) {
     }
 }
 
+static void unpacks_to(struct slice file, struct slice want) {
+    BUF_AUTO struct buf out = {.max = 1 << 20};
+    struct err e = {0};
+    if (!report_unpack(file, &out, &e))
+        fail_msg("%s: %.*s", e.text, SLICE_ARG(slice_upto(file, 200)));
+    same(slice_trim(buf_slice(&out)), slice_trim(want));
+}
+
+// As senders and mail programs make them.
+static void test_mails(void **state) {
+    (void)state;
+    BUF_AUTO struct buf xml = {.max = 1 << 20}, gz = {.max = 1 << 20}, text = {.max = 1 << 20}, m = {.max = 1 << 20};
+    write_sample(&xml);
+    // quoted-printable, XML
+    buf_add_str(&m, "Content-Type: text/xml\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\n");
+    quoted_printable_add(&m, buf_slice(&xml));
+    unpacks_to(buf_slice(&m), buf_slice(&xml));
+    // quoted-printable, gzip in two members
+    gzip(slice_upto(buf_slice(&xml), 100), 31, &gz);
+    gzip(slice_from(buf_slice(&xml), 100), 31, &gz);
+    unpacks_to(buf_slice(&gz), buf_slice(&xml));
+    buf_reset(&m);
+    buf_add_str(&m, "Content-Type: application/gzip\nContent-Transfer-Encoding: quoted-printable\n\n");
+    for (size_t i = 0; i < gz.n; i++)
+        buf_addf(&m, "=%02x%s", (unsigned)(uint8_t)gz.p[i], i % 20 == 19 ? "=\n" : "");
+    unpacks_to(buf_slice(&m), buf_slice(&xml));
+    // base64 without padding and with a footer of somebody else; a boundary that begins as the one around it; mbox
+    base64_encode(&text, buf_slice(&gz));
+    while (text.p[text.n - 1] == '=')
+        text.n--;
+    buf_reset(&m);
+    buf_addf(&m,
+             "From a@b Sat Nov 21 20:00:00 2026\nContent-Type: multipart/mixed; boundary=\"=_1\"\n\n--=_1\n"
+             "Content-Type: multipart/alternative; boundary=\"=_12\"\n\n--=_12\n\nhi\n--=_12--\n--=_1 \n"
+             "Content-Transfer-Encoding: base64 \n\n%.*s \n--=_1--\n",
+             SLICE_ARG(buf_slice(&text)));
+    unpacks_to(buf_slice(&m), buf_slice(&xml));
+    // a directory ahead of the file
+    static const char directory[30] = "PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2\0\0";
+    buf_reset(&m);
+    buf_add(&m, slice_of(directory, sizeof directory));
+    buf_add_str(&m, "r/");
+    zip(buf_slice(&xml), &m);
+    unpacks_to(buf_slice(&m), buf_slice(&xml));
+}
+
 static void test_bomb(void **state) {
     (void)state;
     static char zeros[1 << 20];
@@ -210,8 +257,8 @@ static void test_bomb(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round),  cmocka_unit_test(test_bad),  cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_unpack), cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_round),  cmocka_unit_test(test_bad),   cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_unpack), cmocka_unit_test(test_mails), cmocka_unit_test(test_bomb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,6 +222,26 @@ static void encoding(void **state) {
         assert_int_equal(quoted_printable_needless(slice_str(table[i].in)), table[i].needless);
         assert_true(quoted_printable_add(&out, slice_str(table[i].in)));
         assert_text(&out, table[i].out);
+        BUF_AUTO struct buf back = {.max = 4096};
+        assert_true(quoted_printable_decode(&back, buf_slice(&out)));
+        assert_text(&back, table[i].in);
+    }
+}
+
+static void decoding(void **state) {
+    static const char *const table[][2] = {
+        {"", ""},
+        {"a =\r\nb=  \t\r\nc=\nd", "a bcd"},
+        {"a \t\r\nb  \nc ", "a\r\nb\nc"},
+        {"a\tb  c", "a\tb  c"},
+        {"=3d=3D=zz=3", "===zz=3"},
+        {"=4=31= ", "=41"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        BUF_AUTO struct buf out = {.max = 4096};
+        assert_true(quoted_printable_decode(&out, slice_str(table[i][0])));
+        if (!slice_eq(buf_slice(&out), slice_str(table[i][1])))
+            fail_msg("%s: %.*s", table[i][0], SLICE_ARG(buf_slice(&out)));
     }
 }
 
@@ -236,8 +256,13 @@ static void too_small_a_buffer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole),      cmocka_unit_test(hostile_words), cmocka_unit_test(header_section),
-        cmocka_unit_test(references), cmocka_unit_test(encoding),      cmocka_unit_test(too_small_a_buffer),
+        cmocka_unit_test(whole),
+        cmocka_unit_test(hostile_words),
+        cmocka_unit_test(header_section),
+        cmocka_unit_test(references),
+        cmocka_unit_test(encoding),
+        cmocka_unit_test(decoding),
+        cmocka_unit_test(too_small_a_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,11 +3,13 @@
 
 #include "base/base64.h"
 #include "mail/header.h"
+#include "mail/quoted_printable.h"
 
 #include <zlib.h>
 
 enum { BOUNDARY_MAX = 200, PARTS_MAX = 100, STEP = 64 * 1024 };
 enum { ZIP_LOCAL = 30, ZIP_STORED = 0, ZIP_DEFLATED = 8 };
+enum { GZIP_WINDOW = 31, BARE_WINDOW = -15 }; // as inflateInit2 takes them: of gzip, and of DEFLATE alone
 
 static uint32_t le(struct slice s, size_t at, size_t n) {
     uint32_t v = 0;
@@ -16,9 +18,11 @@ static uint32_t le(struct slice s, size_t at, size_t n) {
     return v;
 }
 
+static bool is_gzip(struct slice s) { return slice_starts(s, SLICE("\x1f\x8b")); }
+static bool is_zip(struct slice s) { return slice_starts(s, SLICE("PK\x03\x04")); }
+
 // --- compressed
 
-// `window`: as inflateInit2 takes it: 31 for gzip, -15 for bare DEFLATE.
 static bool inflate_all(struct slice in, int window, struct buf *out, struct err *e) {
     z_stream z = {.next_in = (Bytef *)(uintptr_t)in.p, .avail_in = (uInt)in.n};
     int got = inflateInit2(&z, window);
@@ -33,6 +37,8 @@ static bool inflate_all(struct slice in, int window, struct buf *out, struct err
         buf_commit(out, room - z.avail_out);
         if (got == Z_OK && z.avail_out) // no more input
             got = Z_BUF_ERROR;
+        else if (got == Z_STREAM_END && window == GZIP_WINDOW && is_gzip(slice_of((const char *)z.next_in, z.avail_in)))
+            got = inflateReset(&z); // another member (RFC 1952 2.2)
     }
     inflateEnd(&z);
     if (got == Z_STREAM_END)
@@ -41,16 +47,28 @@ static bool inflate_all(struct slice in, int window, struct buf *out, struct err
                    out->max);
 }
 
+// A directory ahead of the files that are in it.
+static struct slice skip_directories(struct slice zip) {
+    while (zip.n >= ZIP_LOCAL && is_zip(zip) && le(zip, 18, 4) == 0) {
+        struct slice rest = slice_from(zip, ZIP_LOCAL), name = slice_upto(rest, le(zip, 26, 2));
+        if (!slice_ends(name, SLICE("/")))
+            break;
+        zip = slice_from(rest, name.n + le(zip, 28, 2));
+    }
+    return zip;
+}
+
 // The first file of the archive. Its size may stand behind it only; DEFLATE knows its own end.
 static bool unzip(struct slice zip, struct buf *out, struct err *e) {
-    if (zip.n < ZIP_LOCAL)
+    zip = skip_directories(zip);
+    if (zip.n < ZIP_LOCAL || !is_zip(zip))
         return err_set(e, ERR_PERMANENT, "the archive is cut off");
     uint32_t flags = le(zip, 6, 2), method = le(zip, 8, 2), size = le(zip, 18, 4);
     struct slice data = slice_from(zip, (size_t)ZIP_LOCAL + le(zip, 26, 2) + le(zip, 28, 2));
     if (flags & 1)
         return err_set(e, ERR_PERMANENT, "the archive is encrypted");
     if (method == ZIP_DEFLATED)
-        return inflate_all(data, -15, out, e);
+        return inflate_all(data, BARE_WINDOW, out, e);
     if (method != ZIP_STORED || size > data.n)
         return err_set(e, ERR_PERMANENT, "the archive can't be unpacked");
     return buf_add(out, slice_upto(data, size)) ||
@@ -66,13 +84,10 @@ static bool is_xml(struct slice s) {
            slice_search(slice_upto(s, 200), SLICE(":feedback")) < slice_upto(s, 200).n;
 }
 
-static bool is_gzip(struct slice s) { return slice_starts(s, SLICE("\x1f\x8b")); }
-static bool is_zip(struct slice s) { return slice_starts(s, SLICE("PK\x03\x04")); }
-
 // What needs no look into a mail.
 static bool unpack_bytes(struct slice s, struct buf *out, struct err *e) {
     if (is_gzip(s))
-        return inflate_all(s, 31, out, e);
+        return inflate_all(s, GZIP_WINDOW, out, e);
     if (is_zip(s))
         return unzip(s, out, e);
     return buf_add(out, s) || err_set(e, ERR_PERMANENT, "larger than %zu bytes", out->max);
@@ -111,18 +126,34 @@ static struct slice parameter(struct slice value, const char *name) {
     return slice_upto(rest, n);
 }
 
-static bool decode(struct slice part, struct buf *out) {
-    struct slice encoding = field(part, SLICE("Content-Transfer-Encoding")), body = body_of(part);
-    if (!slice_ieq(encoding, SLICE("base64")))
-        return buf_add(out, body);
-    BUF_AUTO struct buf bare = {.max = body.n + 1};
-    for (size_t i = 0; i < body.n; i++)
-        if (!ascii_space(body.p[i]))
+// RFC 2045 6.8: what is no letter of base64 is passed over, and padding ends it; some leave that out.
+static bool decode_base64(struct slice body, struct buf *out) {
+    BUF_AUTO struct buf bare = {.max = body.n + 4};
+    for (size_t i = 0; i < body.n && body.p[i] != '='; i++)
+        if (ascii_alnum(body.p[i]) || body.p[i] == '+' || body.p[i] == '/')
             buf_add_char(&bare, body.p[i]);
+    while (bare.n % 4 && buf_add_char(&bare, '='))
+        ;
     return base64_decode(out, buf_slice(&bare));
 }
 
+static bool decode(struct slice part, struct buf *out) {
+    struct slice encoding = field(part, SLICE("Content-Transfer-Encoding")), body = body_of(part);
+    if (slice_istarts(encoding, SLICE("base64")))
+        return decode_base64(body, out);
+    if (slice_istarts(encoding, SLICE("quoted-printable")))
+        return quoted_printable_decode(out, body);
+    return buf_add(out, body);
+}
+
 static bool unpack_part(struct slice part, unsigned depth, struct buf *out, struct err *e);
+
+// Whether nothing stands behind a boundary, or "--" behind the last: else it is the beginning of a longer one.
+static bool ends_boundary(struct slice after) {
+    if (slice_starts(after, SLICE("--")))
+        after = slice_from(after, 2);
+    return slice_trim(slice_upto(after, slice_find(after, '\n'))).n == 0;
+}
 
 // Takes what stands before the next line "--boundary" off `rest`; false at the end.
 static bool next_part(struct slice *rest, struct slice boundary, struct slice *part) {
@@ -131,12 +162,15 @@ static bool next_part(struct slice *rest, struct slice boundary, struct slice *p
         return false;
     memcpy(text, "\n--", 3);
     memcpy(text + 3, boundary.p, boundary.n);
-    struct slice line = slice_of(text, boundary.n + 3);
-    size_t at = slice_search(*rest, line);
-    *part = slice_upto(*rest, at);
-    struct slice after = slice_from(*rest, at + line.n);
-    size_t end = slice_find(after, '\n');
-    *rest = slice_starts(after, SLICE("--")) ? SLICE_EMPTY : slice_from(after, end + 1);
+    struct slice line = slice_of(text, boundary.n + 3), after = *rest;
+    size_t at = slice_search(after, line);
+    while (at < after.n && !ends_boundary(slice_from(after, at + line.n))) {
+        after = slice_from(after, at + line.n);
+        at = slice_search(after, line);
+    }
+    *part = slice_upto(*rest, rest->n - after.n + at);
+    after = slice_from(after, at + line.n);
+    *rest = slice_starts(after, SLICE("--")) ? SLICE_EMPTY : slice_from(after, slice_find(after, '\n') + 1);
     return true;
 }
 
@@ -166,11 +200,16 @@ static bool unpack_part(struct slice part, unsigned depth, struct buf *out, stru
     return unpack_bytes(buf_slice(&bytes), out, e);
 }
 
+// A mail that was saved out of a mailbox file has a line of that in front.
+static struct slice skip_mbox_line(struct slice file) {
+    return slice_starts(file, SLICE("From ")) ? slice_from(file, slice_find(file, '\n') + 1) : file;
+}
+
 bool report_unpack(struct slice file, struct buf *out, struct err *e) {
     struct err why = {0};
     if (is_packed(file))
         return unpack_bytes(file, out, e);
-    if (unpack_part(file, 0, out, &why))
+    if (unpack_part(skip_mbox_line(file), 0, out, &why))
         return true;
     if (why.text[0] && e)
         *e = why;
