@@ -193,7 +193,7 @@ bool auth_results_write_words(const struct auth_results *r, struct buf *out) {
 
 struct scan {
     struct slice rest;
-    bool broken; // a comment or a quoted string doesn't end
+    bool broken; // a comment or a quoted string doesn't end, or what stands bare is no token
 };
 
 static char next(const struct scan *s) { return s->rest.n ? s->rest.p[0] : '\0'; }
@@ -234,10 +234,13 @@ static bool read_quoted(struct scan *s, struct buf *word) {
     return fits;
 }
 
+// "host/1" and "<host>" are no words; others may find one in them.
 static bool read_bare(struct scan *s, struct buf *word) {
     bool fits = true;
-    for (; s->rest.n && !ascii_space(next(s)) && !strchr("\";(=", next(s)); skip(s, 1))
+    for (; s->rest.n && !ascii_space(next(s)) && !strchr("\";(=", next(s)); skip(s, 1)) {
+        s->broken |= !is_token(next(s)) && !(next(s) & 0x80);
         fits &= add_word(word, next(s));
+    }
     return fits;
 }
 

@@ -1,6 +1,7 @@
 // submit_header: one walk to see what is there, one to write it.
 #include "mail/submit_header.h"
 
+#include "mail/auth_results.h"
 #include "mail/header.h"
 
 // What the section has.
@@ -14,7 +15,10 @@ static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 static bool is(const struct header_field *f, const char *name) { return slice_ieq(f->name, slice_str(name)); }
 
-static bool is_dropped(const struct header_field *f) { return is(f, "Bcc") || is(f, "Resent-Bcc"); }
+static bool is_dropped(const struct header_field *f, struct slice hostname) {
+    return is(f, "Bcc") || is(f, "Resent-Bcc") ||
+           (is(f, "Authentication-Results") && auth_results_forged(f->value, hostname));
+}
 
 static void look(struct slice section, struct seen *seen, struct submit_header *found) {
     struct header_field f;
@@ -128,7 +132,7 @@ bool submit_header_fix(struct slice section, const struct submit_header_facts *f
     h.from_added = !seen.froms;
     add_missing(&seen, facts, &h, out);
     while (header_next(&section, &f))
-        if (!is_dropped(&f) && !add_field(&f, out, e))
+        if (!is_dropped(&f, facts->hostname) && !add_field(&f, out, e))
             return false;
     if (!ends && out->n && out->p[out->n - 1] != '\n')
         buf_add_str(out, "\r\n");

@@ -1,9 +1,10 @@
 // submit_header: a header section as a user's program made it, put right for the way (RFC 6409 8). Only this changes:
 //
-//     added in front       Date, Message-ID and From where there is none; Sender where From has several and there is
-//     none left out             Bcc and Resent-Bcc (RFC 5322 3.6.3: those who got it must not show) folded lines over
-//     998 octets (RFC 5322 2.1.1), before a blank; within a word only where it has none ended                a last
-//     line without CRLF
+// - added in front: Date, Message-ID and From where there is none; Sender where From has several and there is none
+// - left out: Bcc and Resent-Bcc (RFC 5322 3.6.3: those who got it must not show), and results of authentication that
+//   speak in our name (RFC 8601 5)
+// - folded: lines over 998 octets (RFC 5322 2.1.1), before a blank; within a word only where it has none
+// - ended: a last line without CRLF
 //
 // Every other byte stays as it is.
 #pragma once
@@ -17,6 +18,7 @@ enum { SUBMIT_LINE_MAX = 998 }; // octets of a line without CRLF
 struct submit_header_facts {
     struct slice user;       // address of who sends it
     struct slice message_id; // to be added, without <>
+    struct slice hostname;   // ours
     struct wall now;
 };
 

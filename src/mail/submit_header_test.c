@@ -28,6 +28,9 @@ static const struct {
     {"Message-ID: <x>\r\nDate: now\r\nBcc: a@b\r\n c@d\r\nFrom: b@x.example\r\nbcc : x\r\nResent-Bcc: y\r\nX-Bcc: "
      "z\r\n",
      "Message-ID: <x>\r\nDate: now\r\nFrom: b@x.example\r\nX-Bcc: z\r\n"},
+    {"Authentication-Results: MX.example.org;\r\n dkim=pass header.d=x\r\nMessage-ID: <x>\r\nDate: now\r\n"
+     "authentication-results: x.example; none\r\nFrom: b@x.example\r\n",
+     "Message-ID: <x>\r\nDate: now\r\nauthentication-results: x.example; none\r\nFrom: b@x.example\r\n"},
     {"Message-ID: <x>\r\nDate: now\r\nFrom: a@x.example, b@x.example\r\n",
      "Sender: alice@example.org\r\nMessage-ID: <x>\r\nDate: now\r\nFrom: a@x.example, b@x.example\r\n"},
     {"Message-ID: <x>\r\nDate: now\r\nSender: a@x.example\r\nFrom: a@x.example, b@x.example\r\n",
@@ -43,8 +46,10 @@ static const struct {
 };
 
 static struct submit_header fix(struct slice in, struct buf *out) {
-    const struct submit_header_facts facts = {
-        .user = SLICE("alice@example.org"), .message_id = SLICE("1.r@mx.example.org"), .now = {1795257675000}};
+    const struct submit_header_facts facts = {.user = SLICE("alice@example.org"),
+                                              .message_id = SLICE("1.r@mx.example.org"),
+                                              .hostname = SLICE("mx.example.org"),
+                                              .now = {1795257675000}};
     static struct arena arena = {.max = ROOM};
     struct submit_header found = {0};
     struct err e = {0};

@@ -116,8 +116,10 @@ bool smtpd_submit_header(struct smtpd_content *c, struct smtpd_session *s, struc
     struct buf space = {.p = address, .cap = sizeof address, .max = sizeof address};
     struct buf message_id = {.p = id, .cap = sizeof id, .max = sizeof id};
     add_message_id(c, s, &message_id);
-    struct submit_header_facts facts = {
-        .user = user_address(s, &space), .message_id = buf_slice(&message_id), .now = s->transaction->envelope.arrived};
+    struct submit_header_facts facts = {.user = user_address(s, &space),
+                                        .message_id = buf_slice(&message_id),
+                                        .hostname = s->shared->config->hostname,
+                                        .now = s->transaction->envelope.arrived};
     return submit_header_fix(section, &facts, &s->arena, &a->head, &a->submit->found, e) && begin_signing(a, s, e);
 }
 
