@@ -167,6 +167,7 @@ static bool parse_dmarc(struct slice text, struct parse_facts *out, struct err *
     put_str(out, "aspf", r.strict_spf ? "s" : "r");
     put_str(out, "t", r.testing ? "y" : "n");
     put_str(out, "psd", psd[r.psd]);
+    put(out, "fo", dmarc_record_fo(&r, out->arena));
     for (size_t i = 0; i < r.rua_n; i++)
         put_list(out, "rua", r.rua[i]);
     for (size_t i = 0; i < r.ruf_n; i++)

@@ -193,13 +193,14 @@ static bool fill_rows(const struct report_book *b, const struct report_domain *d
     return true;
 }
 
-static void fill_policy(const struct report_domain *d, struct dmarc_report *out) {
+static void fill_policy(const struct report_domain *d, struct arena *arena, struct dmarc_report *out) {
     struct dmarc_record r;
     if (dmarc_record_read(report_domain_record(d), &r, NULL) != DMARC_TEXT_POLICY)
         return;
     out->p = slice_str(dmarc_policy_name(r.policy));
     out->sp = slice_str(dmarc_policy_name(r.subdomain));
     out->np = slice_str(dmarc_policy_name(r.missing));
+    out->fo = dmarc_record_fo(&r, arena);
     out->adkim = r.strict_dkim ? SLICE("s") : SLICE("r");
     out->aspf = r.strict_spf ? SLICE("s") : SLICE("r");
     out->testing = r.testing ? SLICE("y") : SLICE("n");
@@ -221,7 +222,7 @@ bool report_book_fill(const struct report_book *b, const struct report_domain *d
                                  .begin = begin_of(d) / MS_SECOND,
                                  .end = (begin_of(d) + b->every) / MS_SECOND - 1,
                                  .domain = report_domain_name(d)};
-    fill_policy(d, out);
+    fill_policy(d, arena, out);
     return out->id.p && fill_rows(b, d, arena, out);
 }
 

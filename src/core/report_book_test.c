@@ -65,6 +65,7 @@ static void check_org(struct report_book *b) {
     assert_true(report_book_fill(b, d, &arena, &r));
     assert_true(r.begin == start / 1000 && r.end == (start + day) / 1000 - 1);
     assert_true(slice_eq(r.domain, SLICE("example.org")) && slice_eq(r.sp, SLICE("none")) && r.id.n > 20);
+    assert_true(slice_eq(r.fo, SLICE("0")) && slice_eq(r.adkim, SLICE("r")) && slice_eq(r.testing, SLICE("n")));
     assert_int_equal(r.rows_n, 2);
     assert_int_equal(r.rows[0].count + r.rows[1].count, 3);
     assert_true(slice_starts(r.rows[0].source, SLICE("192.0.2.")));

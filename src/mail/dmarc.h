@@ -31,6 +31,9 @@ struct dmarc_record {
 // Slices are views into `text`. False: it is no DMARC record that could be used; `e` says why and where.
 MUST_CHECK bool dmarc_record_parse(struct slice text, struct dmarc_record *out, struct err *e);
 
+// The value of fo as a record would have it, "0" where it said none, in `arena`. Empty: that is full.
+struct slice dmarc_record_fo(const struct dmarc_record *r, struct arena *arena);
+
 struct dmarc_signature {
     struct slice domain; // d=
     struct slice selector;

@@ -298,6 +298,12 @@ bool dmarc_record_parse(struct slice text, struct dmarc_record *out, struct err 
     return true;
 }
 
+struct slice dmarc_record_fo(const struct dmarc_record *r, struct arena *arena) {
+    struct slice list = arena_printf(arena, "%s%s%s%s", r->fo_0 ? ":0" : "", r->fo_1 ? ":1" : "", r->fo_d ? ":d" : "",
+                                     r->fo_s ? ":s" : "");
+    return slice_from(list, 1);
+}
+
 bool dmarc_record_check(struct slice text, struct err *e) {
     struct reader r = {.text = text};
     enum dmarc_text what = read_all(&r);

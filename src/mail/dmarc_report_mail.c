@@ -53,9 +53,7 @@ static void add_header(struct buf *out, const struct dmarc_report_mail *m) {
     buf_add_str(out, "\r\n Submitter: ");
     add(out, m->hostname);
     buf_add_str(out, "\r\n Report-ID: <");
-    add(out, r->id);
-    buf_add_char(out, '@');
-    add(out, m->hostname);
+    add(out, r->id); // as in the file and its name (RFC 9990 3.1.4)
     buf_add_str(out, ">\r\nDate: ");
     wall_add_rfc5322(out, m->now);
     buf_add_str(out, "\r\nMessage-ID: <");

@@ -81,6 +81,8 @@ static void test_record_values(void **state) {
     assert_int_equal(r.missing, DMARC_POLICY_QUARANTINE);
     assert_true(r.strict_dkim && !r.strict_spf && r.testing && r.psd == DMARC_PSD_NO);
     assert_true(!r.fo_0 && !r.fo_1 && r.fo_d && r.fo_s);
+    ARENA_AUTO struct arena arena = {.max = 4096};
+    assert_true(slice_eq(dmarc_record_fo(&r, &arena), SLICE("d:s")));
     assert_int_equal(r.rua_n, 2);
     assert_true(slice_eq(r.rua[0], SLICE("mailto:a@b.example")) && slice_eq(r.rua[1], SLICE("mailto:c@d.example")));
     assert_int_equal(r.ruf_n, 1);
