@@ -7,7 +7,7 @@
 #include <expat.h>
 #include <stdio.h>
 
-enum { DEPTH_MAX = 32, NAME_MAX_BYTES = 24, LIST_MAX = 1000 };
+enum { DEPTH_MAX = 32, NAME_MAX_BYTES = 24, LIST_MAX = 1000, REPLACEMENT = 0xfffd };
 
 // What an element inside of `parent` is to us.
 struct place {
@@ -247,13 +247,35 @@ static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *
     stop(arg, "it has a document type, which no report needs");
 }
 
+// Of those that expat doesn't know: ASCII, and one sign for each other byte. Only names of people and of organisations
+// have these.
+static int XMLCALL on_encoding(void *arg, const XML_Char *name, XML_Encoding *info) {
+    (void)arg, (void)name;
+    for (int i = 0; i < 256; i++)
+        info->map[i] = i < 128 ? i : REPLACEMENT;
+    info->data = NULL;
+    info->convert = NULL;
+    info->release = NULL;
+    return XML_STATUS_OK;
+}
+
 // --- the whole
+
+// Some write an empty line in front, which XML doesn't allow before its declaration.
+static struct slice skip_blank_lines(struct slice xml) {
+    if (slice_starts(xml, SLICE("\xef\xbb\xbf")))
+        xml = slice_from(xml, 3);
+    while (xml.n && ascii_space(xml.p[0]))
+        xml = slice_from(xml, 1);
+    return xml;
+}
 
 static bool parse(struct reader *r, struct slice xml, struct err *e) {
     XML_SetUserData(r->parser, r);
     XML_SetElementHandler(r->parser, on_start, on_end);
     XML_SetCharacterDataHandler(r->parser, on_text);
     XML_SetStartDoctypeDeclHandler(r->parser, on_doctype);
+    XML_SetUnknownEncodingHandler(r->parser, on_encoding, NULL);
     if (XML_Parse(r->parser, xml.p ? xml.p : "", (int)xml.n, 1) == XML_STATUS_OK)
         return true;
     return err_set(e, ERR_PERMANENT, "line %lu: %s", (unsigned long)XML_GetCurrentLineNumber(r->parser),
@@ -277,7 +299,7 @@ bool dmarc_report_read(struct slice xml, struct arena *arena, struct dmarc_repor
         XML_ParserFree(r.parser);
         return err_set(e, r.parser ? ERR_PERMANENT : ERR_TEMPORARY, "it is too large");
     }
-    bool ok = parse(&r, xml, e) && finish(&r, out, e);
+    bool ok = parse(&r, skip_blank_lines(xml), e) && finish(&r, out, e);
     XML_ParserFree(r.parser);
     buf_done(&r.text);
     return ok;

@@ -127,6 +127,34 @@ static void test_bad(void **state) {
     }
 }
 
+// What XML forbids, and reporters do.
+static void test_sloppy(void **state) {
+    (void)state;
+    static const struct {
+        const char *xml, *organisation;
+    } rows[] = {
+        {"\r\n <?xml version='1.0'?><feedback><report_metadata><org_name>a</org_name></report_metadata>%s", "a"},
+        {"\xef\xbb\xbf\n<?xml version='1.0'?><feedback><report_metadata><org_name>a</org_name></report_metadata>%s",
+         "a"},
+        {"<?xml version='1.0' encoding='windows-1252'?><feedback><report_metadata><org_name>M\xfcller</org_name>"
+         "</report_metadata>%s",
+         "M\xef\xbf\xbdller"},
+        {"<?xml version='1.0' encoding='ISO-8859-1'?><feedback><report_metadata><org_name>M\xfcller</org_name>"
+         "</report_metadata>%s",
+         "M\xc3\xbcller"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ARENA_AUTO struct arena arena = {.max = 1 << 20};
+        BUF_AUTO struct buf xml = {.max = 1 << 20};
+        struct dmarc_report r;
+        struct err e = {0};
+        buf_addf(&xml, rows[i].xml, "<policy_published><domain>x</domain></policy_published></feedback>");
+        if (!dmarc_report_read(buf_slice(&xml), &arena, &r, &e))
+            fail_msg("%zu: %s", i, e.text);
+        same(r.organisation, slice_str(rows[i].organisation));
+    }
+}
+
 static void test_deep(void **state) {
     (void)state;
     ARENA_AUTO struct arena arena = {.max = 1 << 20};
@@ -233,11 +261,12 @@ static void test_mails(void **state) {
              "Content-Transfer-Encoding: base64 \n\n%.*s \n--=_1--\n",
              SLICE_ARG(buf_slice(&text)));
     unpacks_to(buf_slice(&m), buf_slice(&xml));
-    // a directory ahead of the file
+    // a directory and a note ahead of the file
     static const char directory[30] = "PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2\0\0";
     buf_reset(&m);
     buf_add(&m, slice_of(directory, sizeof directory));
     buf_add_str(&m, "r/");
+    zip(SLICE("read me"), &m);
     zip(buf_slice(&xml), &m);
     unpacks_to(buf_slice(&m), buf_slice(&xml));
 }
@@ -257,8 +286,9 @@ static void test_bomb(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round),  cmocka_unit_test(test_bad),   cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_unpack), cmocka_unit_test(test_mails), cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_round),  cmocka_unit_test(test_bad),    cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_sloppy), cmocka_unit_test(test_unpack), cmocka_unit_test(test_mails),
+        cmocka_unit_test(test_bomb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

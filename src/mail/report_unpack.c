@@ -8,7 +8,7 @@
 #include <zlib.h>
 
 enum { BOUNDARY_MAX = 200, PARTS_MAX = 100, STEP = 64 * 1024 };
-enum { ZIP_LOCAL = 30, ZIP_STORED = 0, ZIP_DEFLATED = 8 };
+enum { ZIP_LOCAL = 30, ZIP_STORED = 0, ZIP_DEFLATED = 8, ZIP_FILES_MAX = 10 };
 enum { GZIP_WINDOW = 31, BARE_WINDOW = -15 }; // as inflateInit2 takes them: of gzip, and of DEFLATE alone
 
 static uint32_t le(struct slice s, size_t at, size_t n) {
@@ -23,8 +23,9 @@ static bool is_zip(struct slice s) { return slice_starts(s, SLICE("PK\x03\x04"))
 
 // --- compressed
 
-static bool inflate_all(struct slice in, int window, struct buf *out, struct err *e) {
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)in.p, .avail_in = (uInt)in.n};
+// Takes what it unpacks off `in`.
+static bool inflate_all(struct slice *in, int window, struct buf *out, struct err *e) {
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)in->p, .avail_in = (uInt)in->n};
     int got = inflateInit2(&z, window);
     while (got == Z_OK) {
         size_t room = out->max - out->n < STEP ? out->max - out->n : STEP;
@@ -41,38 +42,11 @@ static bool inflate_all(struct slice in, int window, struct buf *out, struct err
             got = inflateReset(&z); // another member (RFC 1952 2.2)
     }
     inflateEnd(&z);
+    *in = slice_from(*in, in->n - z.avail_in);
     if (got == Z_STREAM_END)
         return true;
     return err_set(e, ERR_PERMANENT, got == Z_OK ? "it unpacks to more than %zu bytes" : "it can't be unpacked",
                    out->max);
-}
-
-// A directory ahead of the files that are in it.
-static struct slice skip_directories(struct slice zip) {
-    while (zip.n >= ZIP_LOCAL && is_zip(zip) && le(zip, 18, 4) == 0) {
-        struct slice rest = slice_from(zip, ZIP_LOCAL), name = slice_upto(rest, le(zip, 26, 2));
-        if (!slice_ends(name, SLICE("/")))
-            break;
-        zip = slice_from(rest, name.n + le(zip, 28, 2));
-    }
-    return zip;
-}
-
-// The first file of the archive. Its size may stand behind it only; DEFLATE knows its own end.
-static bool unzip(struct slice zip, struct buf *out, struct err *e) {
-    zip = skip_directories(zip);
-    if (zip.n < ZIP_LOCAL || !is_zip(zip))
-        return err_set(e, ERR_PERMANENT, "the archive is cut off");
-    uint32_t flags = le(zip, 6, 2), method = le(zip, 8, 2), size = le(zip, 18, 4);
-    struct slice data = slice_from(zip, (size_t)ZIP_LOCAL + le(zip, 26, 2) + le(zip, 28, 2));
-    if (flags & 1)
-        return err_set(e, ERR_PERMANENT, "the archive is encrypted");
-    if (method == ZIP_DEFLATED)
-        return inflate_all(data, BARE_WINDOW, out, e);
-    if (method != ZIP_STORED || size > data.n)
-        return err_set(e, ERR_PERMANENT, "the archive can't be unpacked");
-    return buf_add(out, slice_upto(data, size)) ||
-           err_set(e, ERR_PERMANENT, "it unpacks to more than %zu bytes", out->max);
 }
 
 static bool is_xml(struct slice s) {
@@ -84,10 +58,42 @@ static bool is_xml(struct slice s) {
            slice_search(slice_upto(s, 200), SLICE(":feedback")) < slice_upto(s, 200).n;
 }
 
+// Unpacks the file at the beginning and goes on to the next one. Its size may stand behind it only; DEFLATE knows its
+// own end.
+static bool unzip_one(struct slice *zip, struct buf *out, struct err *e) {
+    if (zip->n < ZIP_LOCAL)
+        return err_set(e, ERR_PERMANENT, "the archive is cut off");
+    uint32_t flags = le(*zip, 6, 2), method = le(*zip, 8, 2), size = le(*zip, 18, 4);
+    struct slice data = slice_from(*zip, (size_t)ZIP_LOCAL + le(*zip, 26, 2) + le(*zip, 28, 2));
+    if (flags & 1)
+        return err_set(e, ERR_PERMANENT, "the archive is encrypted");
+    if (method == ZIP_STORED ? size > data.n : method != ZIP_DEFLATED)
+        return err_set(e, ERR_PERMANENT, "the archive can't be unpacked");
+    if (method == ZIP_DEFLATED && !inflate_all(&data, BARE_WINDOW, out, e))
+        return false;
+    if (method == ZIP_STORED && !buf_add(out, slice_upto(data, size)))
+        return err_set(e, ERR_PERMANENT, "it unpacks to more than %zu bytes", out->max);
+    data = slice_from(data, method == ZIP_STORED ? size : 0);
+    *zip = slice_from(data, slice_search(data, SLICE("PK\x03\x04")));
+    return true;
+}
+
+// The first file of the archive that could be a report.
+static bool unzip(struct slice zip, struct buf *out, struct err *e) {
+    for (size_t i = 0; i < ZIP_FILES_MAX && is_zip(zip); i++) {
+        buf_reset(out);
+        if (!unzip_one(&zip, out, e))
+            return false;
+        if (is_xml(buf_slice(out)))
+            return true;
+    }
+    return err_set(e, ERR_PERMANENT, "no file in the archive is XML");
+}
+
 // What needs no look into a mail.
 static bool unpack_bytes(struct slice s, struct buf *out, struct err *e) {
     if (is_gzip(s))
-        return inflate_all(s, GZIP_WINDOW, out, e);
+        return inflate_all(&s, GZIP_WINDOW, out, e);
     if (is_zip(s))
         return unzip(s, out, e);
     return buf_add(out, s) || err_set(e, ERR_PERMANENT, "larger than %zu bytes", out->max);
