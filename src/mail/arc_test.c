@@ -201,6 +201,14 @@ static void test_too_small(void **state) {
     check(&message, ARC_FAIL, 1, 0, "768 bits");
 }
 
+// i= is a number here, so that t=s of a key forbids nothing.
+static void test_strict_key(void **state) {
+    BUF_AUTO struct buf message = {.max = ROOM};
+    buf_add_str(&message, HEADER "\r\n" BODY);
+    assert_true(seal(&message, "rsa", "strict.example"));
+    check(&message, ARC_PASS, 1, 0, "");
+}
+
 // --- hostile ones
 
 static void test_full(void **state) {
@@ -251,6 +259,7 @@ static int begin(void **state) {
         test_key_publish(zone, "rsa768", domains[i], "v=DKIM1;", "rsa768");
         test_key_publish(zone, "ed", domains[i], "v=DKIM1; k=ed25519;", "ed");
     }
+    test_key_publish(zone, "rsa", "strict.example", "v=DKIM1; t=s;", "rsa");
     return !oracle_zone_add(zone, SLICE("slow._domainkey.two.example. TIMEOUT"), &e);
 }
 
@@ -261,9 +270,14 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chain),         cmocka_unit_test(test_verdict), cmocka_unit_test(test_changed_on_the_way),
-        cmocka_unit_test(test_broken),        cmocka_unit_test(test_full),    cmocka_unit_test(test_too_small),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_changed_on_the_way),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_little_memory),
+        cmocka_unit_test(test_strict_key),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

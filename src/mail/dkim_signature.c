@@ -188,6 +188,7 @@ static bool read_instance(const struct dkim_tags *tags, struct dkim_signature *s
     if (i.n > INSTANCE_DIGITS || !num_u64(i, UINT16_MAX, &value) || value == 0)
         return unreadable(e, "i", "is no number of a set");
     s->instance = (unsigned)value;
+    s->same_domain = true; // it claims no identity but d= (RFC 8617 4.1.2)
     return true;
 }
 

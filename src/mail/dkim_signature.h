@@ -28,7 +28,7 @@ struct dkim_signature {
     struct slice signature; // b=
     struct slice signature_text; // b= in base64 without white space
     bool ed25519;                // else RSA
-    bool same_domain;            // i= is of d= itself, not of a domain below
+    bool same_domain;            // i= is of d= itself, not of a domain below; always so in ARC
     bool has_t, has_x;
     enum dkim_canon header, body;
     uint64_t length;    // l=: bytes of the body; DKIM_SIGNATURE_ALL without
