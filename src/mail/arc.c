@@ -98,7 +98,7 @@ static bool ask(struct arc_verify_inside *in, struct oracle *o, struct arena *ar
     in->looks = look;
     for (size_t back = 0; back < in->looks; back++) {
         const struct dkim_signature *s = message_of(in, back);
-        in->chosen[back] = (struct dkim_selection){.names = s->names, .n = s->names_n};
+        in->chosen[back] = (struct dkim_selection){.names = s->names, .n = s->names_n, .own = s->whole.p};
         in->message_keys[back] = dkim_publics_want(&in->keys, s, arena);
     }
     for (size_t i = 0; i < in->sets.n; i++)

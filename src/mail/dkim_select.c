@@ -15,8 +15,13 @@ struct mention { // a name in an h=
 struct wanted { // a name, once
     struct slice name;
     struct slice *ring;
-    uint32_t room; // as often as one signature names it at most
+    uint32_t room; // as often as one signature names it at most, and itself
     uint32_t seen;
+};
+
+struct own { // a signature's own field, where it names its like
+    const struct wanted *name;
+    uint32_t at; // so many are above it
 };
 
 struct search {
@@ -24,6 +29,7 @@ struct search {
     size_t mentions_n;
     struct wanted *wanted;
     size_t wanted_n;
+    struct own *own; // of each selection
 };
 
 // Any order will do; this one is quick, since names differ in length.
@@ -54,7 +60,8 @@ static bool collect(struct search *s, const struct dkim_selection *list, size_t 
         all += list[i].n;
     s->mentions = arena_alloc(arena, (all + 1) * sizeof *s->mentions);
     s->wanted = arena_alloc(arena, (all + 1) * sizeof *s->wanted);
-    if (!s->mentions || !s->wanted)
+    s->own = arena_alloc(arena, (n + 1) * sizeof *s->own);
+    if (!s->mentions || !s->wanted || !s->own)
         return false;
     for (size_t i = 0; i < n; i++) {
         struct slice rest = list[i].names, name;
@@ -74,8 +81,8 @@ static bool count(struct search *s, struct arena *arena) {
             s->wanted[s->wanted_n++] = (struct wanted){.name = m->name};
         m->nth = same && before->selection == m->selection ? before->nth + 1 : 0;
         struct wanted *w = &s->wanted[s->wanted_n - 1];
-        if (m->nth + 1 > w->room)
-            w->room = m->nth + 1;
+        if (m->nth + 2 > w->room)
+            w->room = m->nth + 2;
     }
     for (size_t i = 0; i < s->wanted_n; i++)
         if (!(s->wanted[i].ring = arena_alloc(arena, s->wanted[i].room * sizeof(struct slice))))
@@ -98,13 +105,24 @@ static struct wanted *find(struct search *s, struct slice name) {
     return NULL;
 }
 
-static void walk(struct search *s, struct slice header) {
+static void walk(struct search *s, struct slice header, struct dkim_selection *list, size_t n) {
     struct header_field field;
     while (header_next(&header, &field)) {
         struct wanted *w = find(s, field.name);
-        if (w)
-            w->ring[w->seen++ % w->room] = field.whole;
+        if (!w)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            if (list[i].own == field.whole.p)
+                s->own[i] = (struct own){w, w->seen};
+        w->ring[w->seen++ % w->room] = field.whole;
     }
+}
+
+// The nth field from below, without the one that asks.
+static struct slice pick(const struct wanted *w, const struct own *own, uint32_t nth) {
+    if (own->name == w && nth < w->seen && w->seen - 1 - nth <= own->at)
+        nth++;
+    return nth < w->seen ? w->ring[(w->seen - 1 - nth) % w->room] : SLICE_EMPTY;
 }
 
 static void give(struct search *s, struct dkim_selection *list) {
@@ -113,8 +131,7 @@ static void give(struct search *s, struct dkim_selection *list) {
         const struct mention *m = &s->mentions[i];
         while (compare_names(w->name, m->name) != 0)
             w++;
-        if (m->nth < w->seen)
-            list[m->selection].fields[m->place] = w->ring[(w->seen - 1 - m->nth) % w->room];
+        list[m->selection].fields[m->place] = pick(w, &s->own[m->selection], m->nth);
         if (slice_ieq(m->name, SLICE("from")))
             list[m->selection].more_from = w->seen > m->nth + 1; // the last mention has the last word
     }
@@ -128,7 +145,7 @@ bool dkim_select(struct slice header, struct dkim_selection *list, size_t n, str
     struct arena_mark mark = arena_mark(arena);
     bool ok = collect(&s, list, n, arena) && count(&s, arena);
     if (ok) {
-        walk(&s, header);
+        walk(&s, header, list, n);
         give(&s, list);
     }
     arena_rewind(arena, mark);

@@ -167,7 +167,7 @@ static void check_open(struct dkim_verify *v, struct oracle *o, struct arena *ar
         if (one->result != DKIM_NONE)
             continue;
         one->key = dkim_publics_want(&v->inside->keys, &one->s, arena);
-        fields[n] = (struct dkim_selection){.names = one->s.names, .n = one->s.names_n};
+        fields[n] = (struct dkim_selection){.names = one->s.names, .n = one->s.names_n, .own = one->s.whole.p};
         which[n++] = i;
     }
     bool ok = dkim_select(v->inside->header, fields, n, arena);

@@ -150,6 +150,34 @@ static void test_from(void **state) {
     check("DKIM-Signature: " RSA "s=rsa; h=from;", "rsa", "Subject: no author\r\n", "pass", "");
 }
 
+// Who signs other signatures, and that there are no more of them, doesn't mean his own.
+static void test_own(void **state) {
+    static const struct {
+        const char *names, *below, *above, *want;
+    } table[] = {
+        {"from:dkim-signature", "", "", "pass"},
+        {"from:DKIM-Signature:dkim-signature", "dkim-signature: x\r\n", "", "pass"},
+        {"dkim-signature:from:dkim-signature:dkim-signature", "DKIM-Signature: x\r\nDKIM-Signature: y\r\n", "", "pass"},
+        {"from:dkim-signature", "DKIM-Signature: x\r\n", "DKIM-Signature: y\r\n", "pass"},
+        {"from:dkim-signature:dkim-signature", "DKIM-Signature: x\r\n", "DKIM-Signature: y\r\n", "fail"},
+        {"from:dkim-signature", "", "DKIM-Signature: y\r\n", "fail"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        ARENA_AUTO struct arena arena = {.max = ROOM};
+        BUF_AUTO struct buf header = {.max = ROOM}, tags = {.max = ROOM}, message = {.max = ROOM};
+        struct dkim_verify v;
+        buf_add_str(&tags, "DKIM-Signature: " RSA "s=rsa; c=relaxed/relaxed; h=");
+        buf_add_str(&tags, table[i].names);
+        buf_add(&tags, slice_of(";", sizeof ";"));
+        buf_addf(&header, "%s" HEADER, table[i].below);
+        buf_add_str(&message, table[i].above);
+        test_sign_message(tags.p, "rsa", buf_slice(&header), SLICE(BODY), &message);
+        verify(buf_slice(&message), SIZE_MAX, &arena, &v);
+        if (strcmp(dkim_result_name(dkim_verify_best(&v)), table[i].want) != 0)
+            fail_msg("%zu: %s", i, dkim_result_name(dkim_verify_best(&v)));
+    }
+}
+
 // --- changes after signing
 
 static void change(const char *tags, const char *what, const char *to, const char *want) {
@@ -385,10 +413,11 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tags),    cmocka_unit_test(test_from),           cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_middle),  cmocka_unit_test(test_several),        cmocka_unit_test(test_no_question),
-        cmocka_unit_test(test_none),    cmocka_unit_test(test_pieces),         cmocka_unit_test(test_telling),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_too_many_names), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_tags),        cmocka_unit_test(test_from),    cmocka_unit_test(test_own),
+        cmocka_unit_test(test_changes),     cmocka_unit_test(test_middle),  cmocka_unit_test(test_several),
+        cmocka_unit_test(test_no_question), cmocka_unit_test(test_none),    cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_telling),     cmocka_unit_test(test_hostile), cmocka_unit_test(test_too_many_names),
+        cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
