@@ -177,7 +177,8 @@ static bool read_identity(const struct dkim_tags *tags, struct arena *arena, str
         return unreadable(e, "i", "is no identity");
     s->same_domain = slice_eq(domain, s->domain);
     bool below = domain.n > s->domain.n && slice_ends(domain, s->domain) && domain.p[domain.n - s->domain.n - 1] == '.';
-    return s->same_domain || below || err_set(e, ERR_PERMANENT, "its identity (i=) is not of its domain (d=)");
+    s->other_domain = !s->same_domain && !below;
+    return true;
 }
 
 static bool read_instance(const struct dkim_tags *tags, struct dkim_signature *s, struct err *e) {
@@ -193,14 +194,9 @@ static bool read_instance(const struct dkim_tags *tags, struct dkim_signature *s
 }
 
 static bool read_mail(const struct dkim_tags *tags, struct arena *arena, struct dkim_signature *s, struct err *e) {
-    struct slice v, q;
-    if (!need(tags, "v", &v, e))
-        return false;
-    if (!slice_eq(v, SLICE("1")))
-        return unreadable(e, "v", "is not 1");
-    if (dkim_tags_find(tags, "q", &q) && !dkim_tags_has(q, SLICE("dns/txt")))
-        return unreadable(e, "q", "knows another way to the key");
-    return read_identity(tags, arena, s, e);
+    if (!dkim_tags_find(tags, "q", &s->query))
+        s->query = SLICE("dns/txt");
+    return need(tags, "v", &s->version, e) && read_identity(tags, arena, s, e);
 }
 
 // RFC 8617 4.1.3: nothing of a message is signed by a seal, so it names no fields.
@@ -235,6 +231,14 @@ bool dkim_signature_read(enum dkim_signature_kind kind, struct slice whole, stru
 
 // --- what is acceptable
 
+static bool accept_mail(const struct dkim_signature *s, struct err *e) {
+    if (!slice_eq(s->version, SLICE("1")))
+        return err_set(e, ERR_PERMANENT, "its version (v=) is not 1");
+    if (!dkim_tags_has(s->query, SLICE("dns/txt")))
+        return err_set(e, ERR_PERMANENT, "its way to the key (q=) is unknown");
+    return !s->other_domain || err_set(e, ERR_PERMANENT, "its identity (i=) is not of its domain (d=)");
+}
+
 static bool accept_time(const struct dkim_signature *s, struct wall now, struct err *e) {
     int64_t now_s = now.ms / MS_SECOND;
     if (s->has_t && s->has_x && s->expires_s <= s->made_s)
@@ -260,6 +264,8 @@ static bool accept_names(const struct dkim_signature *s, struct err *e) {
 }
 
 bool dkim_signature_accept(const struct dkim_signature *s, struct wall now, struct err *e) {
+    if (s->kind == DKIM_SIGNATURE_MAIL && !accept_mail(s, e))
+        return false;
     if (slice_eq(s->algorithm, SLICE("rsa-sha1")))
         return err_set(e, ERR_PERMANENT, "rsa-sha1 is no signature any more (RFC 8301)");
     if (!s->ed25519 && !slice_eq(s->algorithm, SLICE("rsa-sha256")))

@@ -29,10 +29,12 @@ struct dkim_signature {
     struct slice signature_text; // b= in base64 without white space
     bool ed25519;                // else RSA
     bool same_domain;            // i= is of d= itself, not of a domain below; always so in ARC
+    bool other_domain;           // i= is of neither
     bool has_t, has_x;
     enum dkim_canon header, body;
-    uint64_t length;    // l=: bytes of the body; DKIM_SIGNATURE_ALL without
-    struct slice names; // h=, a view
+    uint64_t length;             // l=: bytes of the body; DKIM_SIGNATURE_ALL without
+    struct slice version, query; // v=, q=, views
+    struct slice names;          // h=, a view
     size_t names_n;
     uint8_t body_hash[DIGEST_SHA256_SIZE];
     int64_t made_s, expires_s; // t=, x=

@@ -297,7 +297,7 @@ KNOWN = [
     ('p', 'q= of two', r'pass', r'q= value', 'Ways to the key'),
     ('m', None, r'From field that is not signed', r'^pass', 'A From field that is not signed'),
     ('m', None, r'(from the future|expired|before it begins|t is no number|x is no number)', r'^pass', 'Times'),
-    ('m', None, r'tag v is', r'^pass', 'The version of a signature'),
+    ('m', None, r'(tag v is|version \(v=\))', r'^pass', 'The version of a signature'),
     ('m', None, r'is no base64', r'^pass', 'Base64'),
     ('m', 'a line that is no field', r'', r'', 'A line that is no field'),
     ('p', 'a line that is no field', r'', r'MessageFormatError', 'A line that is no field'),
