@@ -56,12 +56,14 @@ static bool take_result(struct slice *rest, struct slice organisation) {
     struct slice method = take_word(rest), name, value;
     slice_cut(method, '/', &method, &value); // a version (RFC 8601 2.2)
     bool pass = take_char(rest, '=') && slice_ieq(take_word(rest), SLICE("pass"));
-    bool vouches = pass && slice_ieq(method, SLICE("dmarc"));
+    bool dmarc = pass && slice_ieq(method, SLICE("dmarc")), vouches = dmarc;
     while (!take_char(rest, ';') && rest->n) {
         size_t before = rest->n;
         name = take_word(rest);
         value = take_char(rest, '=') ? take_word(rest) : SLICE_EMPTY;
         vouches |= pass && names_identity(method, name) && is_aligned(value, organisation);
+        if (dmarc && slice_ieq(name, SLICE("header.from"))) // which From had may be another one now
+            vouches = is_aligned(value, organisation);
         if (rest->n == before) // nothing that could be read
             *rest = slice_from(*rest, 1);
     }

@@ -224,6 +224,9 @@ static void test_vouches(void **state) {
     } cases[] = {
         {"mx.example; dmarc=pass header.from=good.example", true},
         {"mx.example; DMARC = pass", true},
+        {"mx.example; dmarc=pass (p=NONE) header.from=mail.good.example", true},
+        {"mx.example; dmarc=pass header.from=other.example", false},
+        {"mx.example; dmarc=pass header.from=other.example; spf=pass smtp.mailfrom=good.example", true},
         {"mx.example; dmarc=fail; spf=pass smtp.mailfrom=ann@good.example", true},
         {"mx.example; spf=pass smtp.mailfrom=mail.good.example", true},
         {"mx.example; spf=pass smtp.mailfrom=evilgood.example", false},
