@@ -47,7 +47,6 @@ static bool make_room(struct arc_verify_inside *in, struct arena *arena) {
 static bool name_sealers(struct arc_verify *v, struct arena *arena) {
     const struct arc_sets *sets = &v->inside->sets;
     const struct dkim_signature *newest = &sets->list[sets->n - 1].seal;
-    v->verdict.instance = (unsigned)sets->n;
     v->verdict.domain = newest->domain;
     v->verdict.selector = newest->selector;
     v->verdict.sealers = arena_alloc(arena, sets->n * sizeof *v->verdict.sealers);
@@ -62,6 +61,7 @@ bool arc_verify_begin(struct arc_verify *v, struct slice header, struct wall now
     *v = (struct arc_verify){.inside = ARENA_NEW(arena, struct arc_verify_inside)};
     if (!v->inside || !arc_sets_read(header, now, arena, &v->inside->sets, &broken, &e))
         return false;
+    v->verdict.instance = v->inside->sets.highest;
     if (broken)
         fail(v, slice_str(e.text), arena);
     if (v->inside->sets.n == 0)

@@ -34,6 +34,26 @@ static void put_word(struct writer *w, struct slice s) {
     put(w, s);
 }
 
+// A line may be broken at each space that isn't quoted; in a comment nothing is.
+static void put_words(struct writer *w, struct slice text) {
+    size_t begin = 0, comments = 0;
+    bool quoted = false;
+    for (size_t i = 0; i <= text.n; i++) {
+        if (i >= text.n || (ascii_space(text.p[i]) && !quoted)) {
+            if (i > begin)
+                put_word(w, slice_upto(slice_from(text, begin), i - begin));
+            begin = i + 1;
+        } else if (text.p[i] == '\\') {
+            i++;
+        } else if (quoted || (text.p[i] == '"' && !comments)) {
+            quoted = !quoted || text.p[i] != '"';
+        } else {
+            comments += text.p[i] == '(';
+            comments -= text.p[i] == ')' && comments;
+        }
+    }
+}
+
 // "; NAME=VALUE", but no "; " before the first.
 static void put_tag(struct writer *w, bool first, const char *name, struct slice value) {
     BUF_AUTO struct buf tag = {.max = FIELD_MAX};
@@ -89,18 +109,7 @@ static void write_results(struct arc_seal *s, struct slice results) {
     BUF_AUTO struct buf instance = {.max = 16};
     buf_addf(&instance, "i=%u;", s->instance);
     put_word(&w, buf_slice(&instance));
-    for (bool more = true; more;) {
-        struct slice part;
-        more = slice_cut(results, ';', &part, &results);
-        part = slice_trim(part);
-        if (part.n && w.column + 1 + part.n + more > w.width)
-            new_line(&w);
-        else if (part.n)
-            put(&w, SLICE(" "));
-        put(&w, part);
-        if (more)
-            put(&w, SLICE(";"));
-    }
+    put_words(&w, results);
 }
 
 static void write_message(struct arc_seal *s, struct slice names, enum dkim_canon body,

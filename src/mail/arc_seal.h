@@ -33,8 +33,8 @@ struct arc_seal {
     size_t message_at, seal_at;        // where its value goes
 };
 
-// `header`: as it came; `results`: "authserv-id; method=result ..." on one line. All must stay until the end, as the
-// arena must. Permanent: no further set can be added.
+// `header`: as it came; `results`: "authserv-id; method=result ..." on one line, which may be long. All must stay until
+// the end, as the arena must. Permanent: no further set can be added.
 MUST_CHECK bool arc_seal_begin(struct arc_seal *s, const struct arc_seal_by *by, const struct arc_verdict *before,
                                struct slice header, struct slice results, struct wall when, enum dkim_canon body,
                                const uint8_t body_hash[DIGEST_SHA256_SIZE], struct arena *arena, struct err *e);

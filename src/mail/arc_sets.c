@@ -21,18 +21,40 @@ static size_t count(struct slice header) {
     return n;
 }
 
+// Takes white space and comments off, then `text` (RFC 8617 4.1.1).
+static bool take_text(struct slice *s, struct slice text) {
+    while (s->n && (ascii_space(s->p[0]) || s->p[0] == '(')) {
+        size_t comment = header_comment_length(*s);
+        if (s->p[0] == '(' && comment == 0)
+            return false;
+        *s = slice_from(*s, s->p[0] == '(' ? comment : 1);
+    }
+    bool there = slice_starts(*s, text);
+    *s = slice_from(*s, there ? text.n : 0);
+    return there;
+}
+
 unsigned arc_results_instance(struct slice value, struct slice *words) {
-    struct slice tag, number;
-    uint64_t n;
-    if (!slice_cut(value, ';', &tag, words) || !slice_cut(tag, '=', &tag, &number))
+    uint64_t instance;
+    size_t n = 0;
+    if (!take_text(&value, SLICE("i")) || !take_text(&value, SLICE("=")) || !take_text(&value, SLICE_EMPTY))
         return 0;
-    number = slice_trim(number);
-    if (!slice_eq(slice_trim(tag), SLICE("i")) || number.n > DIGITS || !num_u64(number, UINT16_MAX, &n))
+    while (n < DIGITS && n < value.n && ascii_digit(value.p[n]))
+        n++;
+    if (!num_u64(slice_upto(value, n), UINT16_MAX, &instance))
         return 0;
-    return (unsigned)n;
+    *words = slice_from(value, n);
+    return take_text(words, SLICE(";")) ? (unsigned)instance : 0;
+}
+
+// Also of what can't be read otherwise: the next set must have a higher one (RFC 8617 5.1).
+static void note(struct arc_sets *sets, unsigned instance) {
+    if (instance > sets->highest)
+        sets->highest = instance < ARC_SETS_MAX ? instance : ARC_SETS_MAX;
 }
 
 static bool place(struct arc_sets *sets, unsigned instance, struct arc_set **out, struct err *e) {
+    note(sets, instance);
     if (instance == 0 || instance > ARC_SETS_MAX)
         return err_set(e, ERR_PERMANENT, "a field of ARC belongs to no set of 1 to %d", ARC_SETS_MAX);
     if (instance > sets->room)
@@ -60,13 +82,29 @@ static bool take_results(struct arc_sets *sets, const struct header_field *field
     return true;
 }
 
+// Of a field in which something is wrong; 0: it has none.
+static unsigned find_instance(struct slice whole) {
+    struct slice part, name, number;
+    uint64_t instance;
+    slice_cut(whole, ':', &part, &whole);
+    while (whole.n) {
+        slice_cut(whole, ';', &part, &whole);
+        if (slice_cut(part, '=', &name, &number) && slice_eq(slice_trim(name), SLICE("i")) &&
+            num_u64(slice_trim(number), UINT16_MAX, &instance))
+            return (unsigned)instance;
+    }
+    return 0;
+}
+
 static bool take_signature(struct arc_sets *sets, enum dkim_signature_kind kind, struct slice whole, struct wall now,
                            struct arena *arena, struct err *e) {
     bool is_seal = kind == DKIM_SIGNATURE_ARC_SEAL;
     struct dkim_signature s;
     struct arc_set *set = NULL;
-    if (!dkim_signature_read(kind, whole, arena, &s, e) || !dkim_signature_accept(&s, now, e))
+    if (!dkim_signature_read(kind, whole, arena, &s, e)) {
+        note(sets, find_instance(whole));
         return err_while(e, is_seal ? "a seal" : "a message signature");
+    }
     if (!place(sets, s.instance, &set, e))
         return false;
     if (is_seal ? set->has_seal : set->has_message)
@@ -78,19 +116,32 @@ static bool take_signature(struct arc_sets *sets, enum dkim_signature_kind kind,
         set->message = s;
         set->has_message = true;
     }
-    return true;
+    return dkim_signature_accept(&s, now, e) || err_while(e, is_seal ? "a seal" : "a message signature");
 }
 
+static bool take(struct arc_sets *sets, const struct header_field *field, struct wall now, struct arena *arena,
+                 struct err *e) {
+    bool results;
+    enum dkim_signature_kind kind = kind_of(field->name, &results);
+    if (results)
+        return take_results(sets, field, e);
+    return kind == DKIM_SIGNATURE_MAIL || take_signature(sets, kind, field->whole, now, arena, e);
+}
+
+// All of them, since who seals what is broken must know how far it goes; `e` is of the first that is wrong.
 static bool take_all(struct arc_sets *sets, struct slice header, struct wall now, struct arena *arena, struct err *e) {
+    bool good = true;
     for (struct header_field field; header_next(&header, &field);) {
-        bool results;
-        enum dkim_signature_kind kind = kind_of(field.name, &results);
-        if (results && !take_results(sets, &field, e))
+        struct err why;
+        if (take(sets, &field, now, arena, &why))
+            continue;
+        if (good || !err_is_permanent(&why))
+            *e = why;
+        if (!err_is_permanent(&why))
             return false;
-        if (kind != DKIM_SIGNATURE_MAIL && !take_signature(sets, kind, field.whole, now, arena, e))
-            return false;
+        good = false;
     }
-    return true;
+    return good;
 }
 
 // RFC 8617 5.2: what the newest says itself first, then whether each set is whole and says what it must.
@@ -123,10 +174,12 @@ bool arc_sets_read(struct slice header, struct wall now, struct arena *arena, st
     if (!out->list)
         return false;
     *broken = true;
-    if (fields > FIELDS_MAX)
+    if (fields > FIELDS_MAX) {
+        note(out, ARC_SETS_MAX);
         err_set(&why, ERR_PERMANENT, "there are more than %d fields of ARC", FIELDS_MAX);
-    else
+    } else {
         *broken = !take_all(out, header, now, arena, &why) || !check_structure(out, &why);
+    }
     if (*broken)
         *e = why;
     return !*broken || err_is_permanent(&why);

@@ -14,8 +14,9 @@ struct arc_set {
 
 struct arc_sets {
     struct arc_set *list; // instance 1 first; of what is broken, perhaps with gaps
-    size_t n;             // highest instance
+    size_t n;             // highest instance there
     size_t room;
+    unsigned highest; // instance of any field, ARC_SETS_MAX at most; more than n only of what is broken
 };
 
 // False: the arena is full. Where the chain doesn't hold, `e` is set and `*broken` true; without any field of ARC, n is

@@ -54,6 +54,8 @@ static struct slice sign(const char *key, const uint8_t digest[32], struct buf *
     return buf_slice(bytes);
 }
 
+static const char *results = RESULTS;
+
 // Puts a set in front of a message.
 static bool seal(struct buf *message, const char *key, const char *domain) {
     ARENA_AUTO struct arena arena = {.max = ROOM};
@@ -70,7 +72,7 @@ static bool seal(struct buf *message, const char *key, const char *domain) {
     dkim_body_add(&b, body);
     dkim_body_end(&b, hash);
     dkim_body_done(&b);
-    if (!arc_seal_begin(&s, &by, &before.verdict, header, SLICE(RESULTS), (struct wall){INT64_C(1000) * NOW},
+    if (!arc_seal_begin(&s, &by, &before.verdict, header, slice_str(results), (struct wall){INT64_C(1000) * NOW},
                         DKIM_RELAXED, hash, &arena, &e))
         return false;
     assert_true(arc_seal_message(&s, sign(key, s.digest, &signature), &arena));
@@ -209,6 +211,81 @@ static void test_strict_key(void **state) {
     check(&message, ARC_PASS, 1, 0, "");
 }
 
+// However long they are, words stay what they are.
+static void test_long_results(void **state) {
+    ARENA_AUTO struct arena arena = {.max = ROOM};
+    BUF_AUTO struct buf message = {.max = ROOM}, text = {.max = ROOM};
+    struct arc_verify v;
+    buf_add_str(&message, HEADER "\r\n" BODY);
+    buf_add_str(&text, "mx.example; spf=fail smtp.mailfrom=\"a;b\\\"  c;d@x\"; dkim=fail (it isn\"t; (so)) header.d=x");
+    for (unsigned i = 0; i < 300; i++)
+        buf_addf(&text, " x.%u=\"%u y\"", i, i);
+    buf_add_char(&text, '\0');
+    results = text.p;
+    assert_true(seal(&message, "rsa", "one.example"));
+    results = RESULTS;
+    verify(buf_slice(&message), &arena, &v);
+    assert_true(slice_eq(v.verdict.results, slice_str(text.p)));
+}
+
+static void test_instance_of_results(void **state) {
+    static const struct {
+        const char *value;
+        unsigned instance;
+        const char *words;
+    } table[] = {
+        {" i=1; x", 1, " x"},
+        {"i=50;", 50, ""},
+        {"\r\n i = 2\r\n ; x; none", 2, " x; none"},
+        {" (a;b) i (c) = (d) 07 (e(f)) ; x", 7, " x"},
+        {" i=100; x", 0, ""},
+        {" i=; x", 0, ""},
+        {" i=a; x", 0, ""},
+        {" I=1; x", 0, ""},
+        {" i=1", 0, ""},
+        {" i=1 x;", 0, ""},
+        {" i=1 (x;", 0, ""},
+        {" (i=1; x", 0, ""},
+        {" x; i=1; y", 0, ""},
+        {"", 0, ""},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct slice words;
+        unsigned instance = arc_results_instance(slice_str(table[i].value), &words);
+        if (instance != table[i].instance || (instance && !slice_eq(words, slice_str(table[i].words))))
+            fail_msg("%s: %u", table[i].value, instance);
+    }
+}
+
+// Who seals what is broken adds to what there is, however little of it can be read, and seals his own set alone.
+static void test_broken_sealed(void **state) {
+    static const struct {
+        const char *fields, *set;
+    } table[] = {
+        {"ARC-Seal: i=3; nonsense\r\n", " i=4;"},
+        {"ARC-Seal: i=1; cv=none; h=from\r\nARC-Message-Signature: i=2; a=rsa-sha1\r\n", " i=3;"},
+        {"ARC-Authentication-Results: i=7; x; none\r\n", " i=8;"},
+        {"ARC-Seal: nonsense\r\nARC-Authentication-Results: i=49; x; none\r\n", " i=50;"},
+        {"ARC-Authentication-Results: i=50; x; none\r\n", NULL},
+        {"ARC-Message-Signature: i=60; x\r\n", NULL},
+        {"ARC-Seal: nonsense\r\n", " i=1;"},
+        {"ARC-Message-Signature: i=1\r\nARC-Seal: i=1; a=rsa-sha256; d=x; s=x; cv=fail; b=AAAA\r\n", NULL},
+        {"ARC-Seal: nonsense\r\nARC-Seal: i=1; a=rsa-sha1; d=x; s=x; cv=fail; b=AAAA\r\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        BUF_AUTO struct buf message = {.max = ROOM};
+        buf_addf(&message, "%s" HEADER "\r\n" BODY, table[i].fields);
+        bool sealed = seal(&message, "rsa", "one.example");
+        struct slice all = buf_slice(&message);
+        if (sealed != (table[i].set != NULL))
+            fail_msg("%s: %s", table[i].fields, sealed ? "sealed" : "not sealed");
+        struct slice set = slice_upto(all, slice_search(all, slice_str(table[i].fields)));
+        if (sealed &&
+            (slice_search(set, slice_str(table[i].set)) == set.n || slice_search(set, SLICE(" cv=fail;")) == set.n))
+            fail_msg("%s: %.*s", table[i].fields, SLICE_ARG(set));
+    }
+}
+
 // --- hostile ones
 
 static void test_full(void **state) {
@@ -278,6 +355,9 @@ int main(void) {
         cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_little_memory),
         cmocka_unit_test(test_strict_key),
+        cmocka_unit_test(test_long_results),
+        cmocka_unit_test(test_instance_of_results),
+        cmocka_unit_test(test_broken_sealed),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
