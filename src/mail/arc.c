@@ -90,10 +90,14 @@ static bool body_holds(const struct arc_verify_inside *in, const struct dkim_sig
     return w && w->reached && left == 0 && memcmp(w->hash, s->body_hash, sizeof w->hash) == 0;
 }
 
-// Older message signatures count up to the first whose body doesn't fit.
+static bool is_lost(const struct arc_verify_inside *in, size_t back) {
+    return in->sets.list[in->sets.n - 1 - back].lost.n || !body_holds(in, message_of(in, back));
+}
+
+// Older message signatures count up to the first that is lost, or whose body doesn't fit.
 static bool ask(struct arc_verify_inside *in, struct oracle *o, struct arena *arena) {
     size_t look = 1;
-    while (look < in->looks && body_holds(in, message_of(in, look)))
+    while (look < in->looks && !is_lost(in, look))
         look++;
     in->looks = look;
     for (size_t back = 0; back < in->looks; back++) {

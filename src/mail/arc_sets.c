@@ -116,7 +116,12 @@ static bool take_signature(struct arc_sets *sets, enum dkim_signature_kind kind,
         set->message = s;
         set->has_message = true;
     }
-    return dkim_signature_accept(&s, now, e) || err_while(e, is_seal ? "a seal" : "a message signature");
+    if (dkim_signature_accept(&s, now, e))
+        return true;
+    if (is_seal)
+        return err_while(e, "a seal");
+    set->lost = arena_dup(arena, slice_str(e->text));
+    return set->lost.p || err_set(e, ERR_TEMPORARY, "out of memory");
 }
 
 static bool take(struct arc_sets *sets, const struct header_field *field, struct wall now, struct arena *arena,
@@ -155,6 +160,8 @@ static bool check_structure(const struct arc_sets *sets, struct err *e) {
                            !set->has_seal     ? "seal"
                            : set->has_message ? "results"
                                               : "message signature");
+        if (set->lost.n && i + 1 == sets->n) // the others are optional: step 5
+            return err_set(e, ERR_PERMANENT, "a message signature: %.*s", SLICE_ARG(set->lost));
         if (!slice_eq(set->seal.chain, i ? SLICE("pass") : SLICE("none")))
             return err_set(e, ERR_PERMANENT, "the seal of set %zu does not say cv=%s", i + 1, i ? "pass" : "none");
     }

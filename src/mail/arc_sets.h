@@ -10,6 +10,8 @@ struct arc_set {
     struct slice words;   // what follows its "i=N;", a view, folded
     struct dkim_signature message, seal;
     bool has_message, has_seal;
+    struct slice
+        lost; // why its message signature counts no more, as dkim_signature_accept() has it; only of older sets
 };
 
 struct arc_sets {

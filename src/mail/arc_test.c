@@ -55,12 +55,14 @@ static struct slice sign(const char *key, const uint8_t digest[32], struct buf *
 }
 
 static const char *results = RESULTS;
+static struct slice names; // h=; empty: as usual
+static bool believes;      // in the chain before
 
 // Puts a set in front of a message.
 static bool seal(struct buf *message, const char *key, const char *domain) {
     ARENA_AUTO struct arena arena = {.max = ROOM};
     BUF_AUTO struct buf out = {.max = ROOM}, signature = {.max = 4096};
-    struct arc_seal_by by = {slice_str(domain), slice_str(key), strcmp(key, "ed") == 0, SLICE_EMPTY, 0};
+    struct arc_seal_by by = {slice_str(domain), slice_str(key), strcmp(key, "ed") == 0, names, 0};
     struct slice body, header = header_of(buf_slice(message), &body);
     uint8_t hash[DIGEST_SHA256_SIZE];
     struct dkim_body b = {0};
@@ -68,6 +70,7 @@ static bool seal(struct buf *message, const char *key, const char *domain) {
     struct arc_seal s;
     struct err e;
     verify(buf_slice(message), &arena, &before);
+    before.verdict.result = believes ? ARC_PASS : before.verdict.result;
     dkim_body_begin(&b, DKIM_RELAXED);
     dkim_body_add(&b, body);
     dkim_body_end(&b, hash);
@@ -153,6 +156,26 @@ static void test_changed_on_the_way(void **state) {
     assert_true(seal(&message, "rsa1024", "three.example"));
     check(&message, ARC_FAIL, 3, 0, "cv=fail");
     assert_false(seal(&message, "rsa", "one.example")); // it says so itself
+}
+
+// What makes a message signature count no more does so only where it is the newest.
+static void test_lost(void **state) {
+    BUF_AUTO struct buf message = {.max = ROOM};
+    buf_add_str(&message, HEADER "\r\n" BODY);
+    assert_true(seal(&message, "rsa", "one.example"));
+    believes = true;
+    names = SLICE("Subject");
+    assert_true(seal(&message, "rsa", "one.example"));
+    check(&message, ARC_FAIL, 2, 0, "message signature: it does not sign From");
+    names = SLICE_EMPTY;
+    assert_true(seal(&message, "rsa", "one.example"));
+    check(&message, ARC_PASS, 3, 3, "");
+    names = SLICE("From:ARC-Seal");
+    assert_true(seal(&message, "rsa", "one.example"));
+    names = SLICE_EMPTY;
+    assert_true(seal(&message, "rsa", "one.example"));
+    believes = false;
+    check(&message, ARC_FAIL, 5, 0, "names a seal");
 }
 
 static void test_broken(void **state) {
@@ -354,6 +377,7 @@ int main(void) {
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_little_memory),
+        cmocka_unit_test(test_lost),
         cmocka_unit_test(test_strict_key),
         cmocka_unit_test(test_long_results),
         cmocka_unit_test(test_instance_of_results),

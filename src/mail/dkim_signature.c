@@ -134,8 +134,11 @@ bool dkim_signature_name(struct slice *names, struct slice *name) {
 static bool read_names(const struct dkim_tags *tags, struct dkim_signature *s, struct err *e) {
     if (!need(tags, "h", &s->names, e))
         return false;
-    for (struct slice rest = s->names, name; dkim_signature_name(&rest, &name);)
+    for (struct slice rest = s->names, name; dkim_signature_name(&rest, &name);) {
         s->names_n++;
+        if (s->kind == DKIM_SIGNATURE_ARC_MESSAGE && slice_ieq(name, SLICE("arc-seal"))) // RFC 8617 4.1.2
+            return unreadable(e, "h", "names a seal");
+    }
     return s->names_n || unreadable(e, "h", "is empty");
 }
 
@@ -251,15 +254,11 @@ static bool accept_time(const struct dkim_signature *s, struct wall now, struct 
 }
 
 static bool accept_names(const struct dkim_signature *s, struct err *e) {
-    bool from = false, seal = false;
+    bool from = false;
     if (s->names_n > DKIM_SIGNATURE_NAMES)
         return err_set(e, ERR_PERMANENT, "it names more than %d fields (h=)", DKIM_SIGNATURE_NAMES);
-    for (struct slice rest = s->names, name; dkim_signature_name(&rest, &name);) {
+    for (struct slice rest = s->names, name; dkim_signature_name(&rest, &name);)
         from = from || slice_ieq(name, SLICE("from"));
-        seal = seal || slice_ieq(name, SLICE("arc-seal"));
-    }
-    if (s->kind == DKIM_SIGNATURE_ARC_MESSAGE && seal) // RFC 8617 4.1.2
-        return err_set(e, ERR_PERMANENT, "it signs a seal");
     return from || err_set(e, ERR_PERMANENT, "it does not sign From (h=)");
 }
 
