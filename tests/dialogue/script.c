@@ -42,16 +42,30 @@ static size_t repetition(struct slice text, struct slice *what, uint64_t *times)
     return close + 1;
 }
 
+// Twice as much each time: scripts have megabytes of it, and are played hundreds of times.
+static void add_times(struct buf *out, struct slice what, uint64_t times) {
+    size_t all = what.n * (size_t)times;
+    char *to = buf_reserve(out, all);
+    if (!to || !all)
+        return;
+    memcpy(to, what.p, what.n);
+    for (size_t n = what.n; n < all; n *= 2)
+        memcpy(to + n, to, n < all - n ? n : all - n);
+    buf_commit(out, all);
+}
+
 void script_add_repeated(struct buf *out, struct slice text) {
     while (text.n) {
         struct slice what;
         uint64_t times;
         size_t n = text.p[0] == '{' ? repetition(text, &what, &times) : 0;
-        for (uint64_t i = 0; n && i < times; i++)
-            buf_add(out, what);
-        if (!n)
-            buf_add_char(out, text.p[0]);
-        text = slice_from(text, n ? n : 1);
+        if (n) {
+            add_times(out, what, times);
+        } else {
+            n = 1 + slice_find(slice_from(text, 1), '{');
+            buf_add(out, slice_upto(text, n));
+        }
+        text = slice_from(text, n);
     }
 }
 
@@ -72,11 +86,10 @@ static size_t add_escape(struct buf *out, struct slice text) {
 
 void script_add_escaped(struct buf *out, struct slice text) {
     while (text.n) {
-        size_t n = 1;
-        if (text.p[0] == '\\')
-            n = add_escape(out, text);
-        else
-            buf_add_char(out, text.p[0]);
+        size_t n = slice_find(text, '\\');
+        buf_add(out, slice_upto(text, n));
         text = slice_from(text, n);
+        if (text.n)
+            text = slice_from(text, add_escape(out, text));
     }
 }

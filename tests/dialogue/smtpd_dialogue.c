@@ -76,6 +76,7 @@ enum {
     CUTS_MAX = 400,
     CUTS_LONG = 16,
     BYTEWISE_MAX = 4096,
+    EOD_BEFORE = 4,
     RECIPIENTS = 64
 };
 
@@ -103,7 +104,6 @@ struct pace {
 
 struct scene {
     struct loop *loop;
-    struct config *config;
     struct fake_backend backend;
     struct smtpd_shared shared;
     struct smtpd_waited waited;
@@ -119,6 +119,7 @@ struct scene {
     struct buf settings; // configuration
     struct buf unsent, heard, scratch;
     size_t said;          // bytes that were sent
+    size_t eod_at;        // how many came before the first {eod}
     size_t looked;        // messages that the script has looked at
     struct slice content; // of the one it looks at
     struct slice received;
@@ -190,8 +191,24 @@ static void serve(void *arg) {
     s->over = true;
 }
 
-static bool configure(struct scene *s) {
+// A script's configuration is the same each time it is played.
+static const struct config *config_of(struct scene *s, struct slice text) {
+    static struct buf kept = {.max = 1 << 20};
+    static struct config *config;
     struct config_report report = {0};
+    if (config && slice_eq(text, buf_slice(&kept)))
+        return config;
+    config_free(config);
+    buf_reset(&kept);
+    buf_add(&kept, text);
+    config = config_parse(text, SLICE("/"), &report);
+    if (!config)
+        fail_script(s, "configuration: %.*s", SLICE_ARG(report.mistakes[0].text));
+    config_report_done(&report);
+    return config;
+}
+
+static bool configure(struct scene *s) {
     BUF_AUTO struct buf text = {.max = 1 << 20};
     buf_add_str(&text, base_config);
     if (s->shared.role == ROLE_SUBMISSION)
@@ -199,11 +216,8 @@ static bool configure(struct scene *s) {
     if (!s->gate)
         buf_add_str(&text, no_policy);
     buf_add(&text, buf_slice(&s->settings));
-    s->config = config_parse(buf_slice(&text), SLICE("/"), &report);
-    if (!s->config)
-        fail_script(s, "configuration: %.*s", SLICE_ARG(report.mistakes[0].text));
-    config_report_done(&report);
-    return s->config != NULL;
+    s->shared.config = config_of(s, buf_slice(&text));
+    return s->shared.config != NULL;
 }
 
 static bool begin(struct scene *s) {
@@ -213,8 +227,7 @@ static bool begin(struct scene *s) {
     s->begun = true;
     if (!configure(s))
         return false;
-    fake_backend_init(&s->backend, s->config);
-    s->shared.config = s->config;
+    fake_backend_init(&s->backend, s->shared.config);
     s->shared.backend = &s->backend.backend;
     s->shared.metrics = &s->metrics;
     s->shared.tls_facts = fake_facts;
@@ -692,6 +705,7 @@ static void queue_bytes(struct scene *s, struct slice text, bool raw) {
     size_t at = slice_search(text, SLICE("{eod}"));
     if (at < text.n) {
         script_add_escaped(&s->unsent, slice_upto(text, at));
+        s->eod_at = s->eod_at ? s->eod_at : s->said + s->unsent.n;
         buf_add(&s->unsent, s->eod);
         text = slice_from(text, at + 5);
     }
@@ -759,7 +773,7 @@ static void play(void *arg) {
 // --- the whole
 
 struct result {
-    size_t said;
+    size_t said, eod_at;
     bool uncut;
     char failure[1000];
 };
@@ -781,12 +795,11 @@ static void run_once(const char *path, struct slice text, struct slice eod, stru
     if (!fiber_spawn(&s->group, "script", play, s, &e))
         abort();
     loop_run(s->loop);
-    *out = (struct result){.said = s->said, .uncut = s->uncut};
+    *out = (struct result){.said = s->said, .eod_at = s->eod_at, .uncut = s->uncut};
     memcpy(out->failure, s->failure, sizeof s->failure);
     fake_backend_done(&s->backend);
     if (s->shared.waited)
         smtpd_waited_done(&s->waited);
-    config_free(s->config);
     buf_done(&s->settings);
     buf_done(&s->unsent);
     buf_done(&s->heard);
@@ -811,17 +824,18 @@ static bool failed_so(struct result *r, const char *how, size_t at, struct slice
     return true;
 }
 
-static void run_paces(const char *path, struct slice text, struct slice eod, struct result *out) {
+// What comes before a sequence is the same for each: `again`, only its last bytes are cut.
+static void run_paces(const char *path, struct slice text, struct slice eod, bool again, struct result *out) {
     run_once(path, text, eod, (struct pace){0}, out);
     if (failed_so(out, "in one piece", 0, eod) || out->uncut)
         return;
-    size_t all = out->said;
+    size_t all = out->said, first = again && out->eod_at > EOD_BEFORE ? out->eod_at - EOD_BEFORE : 1;
     run_once(path, text, eod, (struct pace){.bytewise = true}, out);
     if (failed_so(out, "byte by byte", 0, eod))
         return;
     // What is long is so by one message: its end is of interest.
     size_t dense = all > 20 * CUTS_MAX ? all - CUTS_MAX : 0, dense_step = (all - dense) / CUTS_MAX + 1;
-    for (size_t at = 1; at < all; at += at < dense ? dense / CUTS_LONG : dense_step) {
+    for (size_t at = first; at < all; at += at < dense ? dense / CUTS_LONG : dense_step) {
         run_once(path, text, eod, (struct pace){.cut = at}, out);
         if (failed_so(out, "cut", at, eod))
             return;
@@ -852,13 +866,15 @@ static bool has(struct slice text, struct slice what) { return slice_search(text
 static void run_script(const char *path, struct slice text, struct result *out) {
     bool no_bare = has(text, SLICE("> no bare")), no_clean = has(text, SLICE("> no clean"));
     if (!has(text, SLICE("{eod}"))) {
-        run_paces(path, text, SLICE_EMPTY, out);
+        run_paces(path, text, SLICE_EMPTY, false, out);
         return;
     }
+    bool again = false;
     for (size_t i = 0; i < sizeof sequences / sizeof *sequences; i++) {
         if (bare(sequences[i]) ? no_bare : no_clean)
             continue;
-        run_paces(path, text, sequences[i], out);
+        run_paces(path, text, sequences[i], again, out);
+        again = true;
         if (out->failure[0])
             return;
     }
