@@ -33,7 +33,7 @@ static void show_account(const json_t *one, int width) {
     }
 }
 
-static void show_list(const json_t *lines) {
+static void show_list(const struct args *a, const json_t *lines, const json_t *last) {
     size_t i;
     const json_t *one;
     int width = policy_width(lines, "user", 16);
@@ -45,22 +45,9 @@ static void show_list(const json_t *lines) {
     json_array_foreach(lines, i, one) show_account(one, width);
 }
 
-static int list(const struct args *a) {
-    json_t *lines = NULL, *last = NULL;
-    if (a->words_n > 2)
-        return cmd_too_many(a, "guard", a->words[2]);
-    int code = policy_ask(a, "guard-list", "user", a->words_n == 2 ? a->words[1] : NULL, NULL, &lines, &last);
-    if (code == EX_OK && a->json)
-        policy_print(lines, last);
-    else if (code == EX_OK)
-        show_list(lines);
-    json_decref(lines);
-    json_decref(last);
-    return code;
-}
-
-static void tell(const struct args *a, bool block, const json_t *last) {
+static void show_done(const struct args *a, const json_t *lines, const json_t *last) {
     long long n = policy_number(last, "count"), messages = policy_number(last, "messages");
+    bool block = !strcmp(a->words[0], "block");
     show_text(stdout, a->words[1]);
     if (block)
         printf(n ? " is blocked" : " was blocked already");
@@ -72,7 +59,7 @@ static void tell(const struct args *a, bool block, const json_t *last) {
 }
 
 static int decide(const struct args *a, const char *verb, bool block) {
-    json_t *lines = NULL, *last = NULL;
+    json_int_t n;
     if (a->words_n != 2) {
         fprintf(stderr, "%s: guard %s wants one user\n", a->program, a->words[0]);
         return EX_USAGE;
@@ -81,22 +68,15 @@ static int decide(const struct args *a, const char *verb, bool block) {
         fprintf(stderr, "%s: --delete goes with guard block\n", a->program);
         return EX_USAGE;
     }
-    int code = policy_ask(a, verb, "user", a->words[1], a->remove ? "delete" : NULL, &lines, &last);
-    bool any = policy_number(last, "count") || policy_number(last, "messages");
-    if (code == EX_OK && a->json)
-        policy_print(lines, last);
-    else if (code == EX_OK)
-        tell(a, block, last);
-    json_decref(lines);
-    json_decref(last);
-    return code == EX_OK && !block && !any ? EX_NOINPUT : code;
+    int code = policy_ask(a, verb, "user", a->words[1], a->remove ? "delete" : NULL, show_done, &n);
+    return code == EX_OK && !block && !n ? EX_NOINPUT : code;
 }
 
 int cmd_guard(const struct args *a) {
     static const char *const known[] = {"list", "release", "block", NULL};
     const char *verb = a->words_n ? a->words[0] : "list";
     if (!strcmp(verb, "list"))
-        return list(a);
+        return policy_list(a, "guard", "user", show_list);
     if (!strcmp(verb, "release"))
         return decide(a, "guard-release", false);
     if (!strcmp(verb, "block"))

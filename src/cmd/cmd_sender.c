@@ -80,7 +80,7 @@ static void show_line(const json_t *one, int width) {
     putchar('\n');
 }
 
-static void show_list(const json_t *lines, const json_t *last) {
+static void show_list(const struct args *a, const json_t *lines, const json_t *last) {
     size_t i;
     const json_t *one;
     long long more = policy_number(last, "count") - (long long)json_array_size(lines);
@@ -95,68 +95,30 @@ static void show_list(const json_t *lines, const json_t *last) {
         printf("... and %lld more; name one to see it\n", more);
 }
 
-static int list(const struct args *a) {
-    json_t *lines = NULL, *last = NULL;
-    if (a->words_n > 2)
-        return cmd_too_many(a, "sender", a->words[2]);
-    int code = policy_ask(a, "sender-list", "what", a->words_n == 2 ? a->words[1] : NULL, NULL, &lines, &last);
-    if (code == EX_OK && a->json)
-        policy_print(lines, last);
-    else if (code == EX_OK)
-        show_list(lines, last);
-    json_decref(lines);
-    json_decref(last);
-    return code;
+static void show_done(const struct args *a, const json_t *lines, const json_t *last) {
+    show_text(stdout, a->words[1]);
+    printf(" is %s\n", !strcmp(a->words[0], "block") ? "blocked" : "allowed");
 }
 
-static int clear(const struct args *a) {
-    json_t *lines = NULL, *last = NULL;
-    bool named = a->words_n == 2;
-    if (a->words_n > 2 || named == a->all) {
-        fprintf(stderr, "%s: sender clear wants one of: an address, a network, a domain, a mailbox, --all\n",
-                a->program);
-        return EX_USAGE;
-    }
-    int code = policy_ask(a, "sender-clear", "what", named ? a->words[1] : NULL, a->all ? "all" : NULL, &lines, &last);
-    long long n = policy_number(last, "count");
-    if (code == EX_OK && a->json)
-        policy_print(lines, last);
-    else if (code == EX_OK)
-        printf("%lld entr%s cleared\n", n, n == 1 ? "y" : "ies");
-    json_decref(lines);
-    json_decref(last);
-    return code == EX_OK && named && !n ? EX_NOINPUT : code;
-}
-
-static int decide(const struct args *a, const char *verb, const char *done) {
-    json_t *lines = NULL, *last = NULL;
+static int decide(const struct args *a, const char *verb) {
     if (a->words_n != 2) {
         fprintf(stderr, "%s: sender %s wants one address or network%s\n", a->program, a->words[0],
                 !strcmp(a->words[0], "allow") ? ", or a domain" : "");
         return EX_USAGE;
     }
-    int code = policy_ask(a, verb, "what", a->words[1], NULL, &lines, &last);
-    if (code == EX_OK && a->json) {
-        policy_print(lines, last);
-    } else if (code == EX_OK) {
-        show_text(stdout, a->words[1]);
-        printf(" is %s\n", done);
-    }
-    json_decref(lines);
-    json_decref(last);
-    return code;
+    return policy_ask(a, verb, "what", a->words[1], NULL, show_done, NULL);
 }
 
 int cmd_sender(const struct args *a) {
     static const char *const known[] = {"list", "clear", "block", "allow", NULL};
     const char *verb = a->words_n ? a->words[0] : "list";
     if (!strcmp(verb, "list"))
-        return list(a);
+        return policy_list(a, "sender", "what", show_list);
     if (!strcmp(verb, "clear"))
-        return clear(a);
+        return policy_clear(a, "sender", "an address, a network, a domain, a mailbox");
     if (!strcmp(verb, "block"))
-        return decide(a, "sender-block", "blocked");
+        return decide(a, "sender-block");
     if (!strcmp(verb, "allow"))
-        return decide(a, "sender-allow", "allowed");
+        return decide(a, "sender-allow");
     return cmd_unknown(a, "sender", verb, known);
 }

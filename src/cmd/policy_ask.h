@@ -1,18 +1,22 @@
-// policy_ask: what lockout and guard share: a request with one name in it, and answers collected into a list.
+// policy_ask: what lockout, guard and sender share: a request with one name in it, and its answer, shown as JSON or in
+// words.
 #pragma once
 
 #include "cmd/args.h"
 
 #include <jansson.h>
 
-// Asks {"do":DO, KEY:NAME, ...}; `name` NULL leaves it out, and `flag` (may be NULL) is set to true. The lines but the
-// last go into `*lines`, an array; the last one into `*last`. Both are the
-// caller's to json_decref. Gives an exit code.
+// Asks {"do":VERB, KEY:NAME, ...}; `name` NULL leaves it out, and `flag` (may be NULL) is set to true. `show` tells the
+// lines but the last, an array, and the last. `*n` (may be NULL) is how much was found or changed. Gives an exit code.
 int policy_ask(const struct args *a, const char *verb, const char *key, const char *name, const char *flag,
-               json_t **lines, json_t **last);
+               void (*show)(const struct args *a, const json_t *lines, const json_t *last), json_int_t *n);
 
-// With --json: prints the lines and the last as they are.
-void policy_print(const json_t *lines, const json_t *last);
+// COMMAND list [NAME].
+int policy_list(const struct args *a, const char *command, const char *key,
+                void (*show)(const struct args *a, const json_t *lines, const json_t *last));
+
+// COMMAND clear NAME, or --all. `names` are what NAME may be.
+int policy_clear(const struct args *a, const char *command, const char *names);
 
 const char *policy_text(const json_t *o, const char *key); // "" where there is none
 json_int_t policy_number(const json_t *o, const char *key);
