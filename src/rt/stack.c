@@ -38,14 +38,13 @@ static char *usable(const struct stack_slab *slab, size_t i) { return slab->base
 
 static void drop_slab(struct stack_slab *slab) {
     list_remove(&slab->entry);
-    for (size_t i = 0; i < STACKS_A_SLAB; i++)
-        sanitizer_forget_root(usable(slab, i), stack_size());
     munmap(slab->base, slab_bytes);
     free(slab);
 }
 
 static void set_free(struct stack_pool *p, struct stack s) {
     size_t i = (size_t)(s.base - s.slab->base) / stack_bytes;
+    sanitizer_forget_root(s.base, stack_size());
     madvise(s.base, stack_size(), MADV_DONTNEED);
     s.slab->free |= (uint64_t)1 << i;
     list_remove(&s.slab->entry);
@@ -77,8 +76,6 @@ static struct stack_slab *add_slab(struct stack_pool *p) {
         }
     struct stack_slab *slab = MEM_NEW(struct stack_slab);
     *slab = (struct stack_slab){.base = base, .free = UINT64_MAX};
-    for (size_t i = 0; i < STACKS_A_SLAB; i++)
-        sanitizer_add_root(usable(slab, i), stack_size());
     list_prepend(&p->slabs, &slab->entry);
     return slab;
 }
@@ -100,6 +97,7 @@ bool stack_take(struct stack_pool *p, struct stack *out) {
         list_append(&p->slabs, &slab->entry);
     }
     *out = (struct stack){slab, usable(slab, i)};
+    sanitizer_add_root(out->base, stack_size());
     return true;
 }
 
