@@ -383,6 +383,8 @@ static bool read_directive(struct reader *r, struct slice name) {
         if (!fits)
             return wrong(r, "a name of 255 bytes at most with labels of 63", w.raw);
         r->z->origin = origin;
+        if (!r->z->has_owner)
+            r->z->owner = origin;
     } else if (slice_ieq(name, SLICE("$TTL"))) {
         if (!is_ttl(&w, &r->z->ttl))
             return wrong(r, "a number of seconds", w.raw);
@@ -411,7 +413,7 @@ static bool read_line(struct reader *r) {
         r->z->skip = !fits;
         r->z->has_owner = true;
         w = next_word(r, false);
-    } else if (!r->z->has_owner) {
+    } else if (!r->z->has_owner && r->z->origin.n == 0) {
         return wrong(r, "a name at the beginning of the line", w.raw);
     }
     return read_record(r, w);

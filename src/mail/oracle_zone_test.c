@@ -94,6 +94,12 @@ static void test_liberal(void **state) {
           {ORACLE_TXT, "old", "NODATA"}, {ORACLE_A, "x", "NODATA"}, {ORACLE_TXT, "_domainkey.example.org", "NODATA"});
 }
 
+// A zone whose first line has no name is about its origin.
+static void test_owner_before_any(void **state) {
+    CHECK("$ORIGIN example.org.\n$TTL 300\n  IN TXT \"v=spf1 -all\"\n  MX 0 .\n",
+          {ORACLE_TXT, "example.org", "OK v=spf1 -all"}, {ORACLE_MX, "example.org", "OK 0 "});
+}
+
 // What other types hold, and comments, are nobody's syntax.
 static void test_passed_over(void **state) {
     CHECK("# a comment (with \"one\n"
@@ -101,7 +107,7 @@ static void test_passed_over(void **state) {
           "example.org SOA ns host ( 1;serial (the \"first\n 2 3 4 5 ) ; done\n"
           "  CAA 0 issue \"ca.example; x=(y\"\n"
           "  EUI48 00-00-5e-00-53-2a\n  KX 10 x\n  ZONEMD 1 1 1 ( AA\n BB )\n  NSAP-PTR x.\n"
-          "  TXT after ; a \"comment (\n",
+          "$ORIGIN elsewhere.\n  TXT after ; a \"comment (\n",
           {ORACLE_TXT, "example.org", "OK after"}, {ORACLE_A, "x", "NXDOMAIN"}, {ORACLE_TXT, "#", "NXDOMAIN"});
 }
 
@@ -198,7 +204,7 @@ int main(void) {
         cmocka_unit_test(test_records),     cmocka_unit_test(test_liberal),
         cmocka_unit_test(test_failures),    cmocka_unit_test(test_wildcards_and_aliases),
         cmocka_unit_test(test_names),       cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_passed_over),
+        cmocka_unit_test(test_passed_over), cmocka_unit_test(test_owner_before_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
