@@ -96,20 +96,29 @@ static bool parse_spf(struct slice text, struct parse_facts *out, struct err *e)
 
 // --- dkim
 
-// The place of a tag that the error names as "(p=)" or "the tag p"; the start where there is none.
-static size_t tag_column(struct slice text, const struct err *e) {
-    struct slice words = slice_str(e->text), name, rest = text, part;
-    size_t in = slice_search(words, SLICE("=)")), the = slice_search(words, SLICE("the tag "));
-    size_t column = 1;
+// The tag that an error speaks of as "(p=)", "the tag p" or "its tag p"; empty where it names none.
+static struct slice tag_named(struct slice words) {
+    struct slice name, rest;
+    size_t in = slice_search(words, SLICE("=)")), tag = slice_search(words, SLICE(" tag "));
     if (in < words.n)
-        name = slice_from(slice_upto(words, in), slice_rfind(slice_upto(words, in), '(') + 1);
-    else
-        slice_cut(slice_from(words, the + 8), ' ', &name, &part);
-    while (name.n && rest.n) {
+        return slice_from(slice_upto(words, in), slice_rfind(slice_upto(words, in), '(') + 1);
+    slice_cut(slice_from(words, tag + 5), ' ', &name, &rest);
+    return name;
+}
+
+// Where that tag is, the last of several, or else what is no tag; the end where it is missing, or the start.
+static size_t tag_column(struct slice text, const struct err *e) {
+    struct slice wanted = tag_named(slice_str(e->text)), rest = text, part;
+    size_t column = wanted.n ? text.n + 1 : 1;
+    struct dkim_tags alone;
+    while (rest.n) {
         slice_cut(rest, ';', &part, &rest);
         struct slice tag = slice_trim(slice_upto(part, slice_find(part, '=')));
-        if (slice_eq(tag, name))
-            column = (size_t)(tag.p - text.p) + 1;
+        const char *at = tag.n ? tag.p : part.p;
+        if (!wanted.n && !dkim_tags_parse(part, &alone, NULL))
+            return slice_trim(part).n || rest.n ? (size_t)(at - text.p) + 1 : column;
+        if (wanted.n && slice_eq(tag, wanted))
+            column = (size_t)(at - text.p) + 1;
     }
     return column;
 }
@@ -138,7 +147,9 @@ static bool parse_dkim_key(struct slice text, struct parse_facts *out, struct er
 static bool parse_dkim_signature(struct slice text, struct parse_facts *out, struct err *e) {
     struct slice name, value;
     struct dkim_tags tags;
-    size_t before = 0;
+    size_t before = 0, nul = slice_find(text, '\0');
+    if (nul < text.n)
+        return err_set(e, ERR_PERMANENT, "column %zu: no field has a NUL", nul + 1);
     if (slice_cut(text, ':', &name, &value) && slice_ieq(slice_trim(name), SLICE("DKIM-Signature"))) {
         before = text.n - value.n;
         text = value;

@@ -67,6 +67,10 @@ static const struct row reports[] = {
     {"v=TLSRPTv1; rua=mailto:a@b.example,", "column 36: this is no URI"},
     {"v=TLSRPTv1; rua=mailto:a@b.example other", "column 17: this is no URI"},
     {"v=TLSRPTv1; rua=mailto:a", "column 17: this is no mailto:"},
+    {"v=TLSRPTv1; rua=https://", "column 17: this is no https:"},
+    {"v=TLSRPTv1; rua=https:/x", "column 17: this is no https:"},
+    {"v=TLSRPTv1; rua=https:///x", "column 17: this is no https:"},
+    {"v=STSv1; rua=https://x", "column 1: a record begins with v=TLSRPTv1"},
     {"v=TLSRPTv1; rua=mailto:a@b.example; 1%=a", "column 37: a field's name"},
     {"v=TLSRPTv2; rua=mailto:a@b.example", "column 1: a record begins with v=TLSRPTv1"},
 };

@@ -10,15 +10,23 @@ static bool mailbox_ok(struct slice uri) {
     return report_uri_mailbox(uri, &arena, &mailbox);
 }
 
+// RFC 8460 3: reports are posted to its host.
+static bool has_host(struct slice uri) {
+    struct slice rest = slice_from(uri, 6);
+    return slice_starts(rest, SLICE("//")) && rest.n > 2 && !strchr("/?#:", rest.p[2]);
+}
+
 static bool add_uri(const struct sts_fields *f, struct slice uri, struct tlsrpt_record *r, struct err *e) {
     const char *at = uri.p;
     uri = slice_trim(uri);
-    bool mail = report_uri_is_mail(uri);
+    bool mail = report_uri_is_mail(uri), web = slice_istarts(uri, SLICE("https:"));
     if (!report_uri_ok(uri))
         return sts_fields_wrong(f->text, uri.n ? uri.p : at, e, "this is no URI");
     if (mail && !mailbox_ok(uri))
         return sts_fields_wrong(f->text, uri.p, e, "this is no mailto: URI with an address");
-    if ((mail || slice_istarts(uri, SLICE("https:"))) && r->rua_n < TLSRPT_URIS_MAX)
+    if (web && !has_host(uri))
+        return sts_fields_wrong(f->text, uri.p, e, "this is no https: URI with a host");
+    if ((mail || web) && r->rua_n < TLSRPT_URIS_MAX)
         r->rua[r->rua_n++] = uri;
     return true;
 }

@@ -77,6 +77,10 @@ def test_isemail(corpora, posthouse):
     ('address', 'x' * 65 + '@c.example', 65),
     ('mta-sts', 'v=STSv1; id=; x=y', 13),
     ('dkim-key', 'v=DKIM1; k=other; p=', 10),
+    ('dkim-key', 'v=DKIM1; foo bar; p=', 10),
+    ('dkim-key', 'v=DKIM1; k=rsa', 15),
+    ('dkim-signature', 'v=1; a=rsa-sha256; d=e.test; s=x; h=from; bh=AA==; b=!', 52),
+    ('dkim-signature', 'v=1; a=rsa-sha256; b=AA\0', 24),
     ('mta-sts', 'v=STSv1; id=a-b', 14),
     ('tlsrpt', 'v=TLSRPTv1; rua=x', 17),
 ])
