@@ -21,8 +21,17 @@ bool input_read(struct buf *to, struct err *e) {
     }
 }
 
+// Without the separator of an mbox (RFC 4155), which is no field; "From : ann@example.org" is one.
+static struct slice without_separator(struct slice text) {
+    struct slice line, rest;
+    slice_cut(text, '\n', &line, &rest);
+    bool separator = slice_starts(line, SLICE("From ")) && !slice_starts(slice_trim(slice_from(line, 5)), SLICE(":"));
+    return separator ? rest : text;
+}
+
 bool input_with_crlf(struct slice text, struct buf *out) {
     struct slice one;
+    text = without_separator(text);
     while (text.n) {
         bool ended = slice_cut(text, '\n', &one, &text);
         bool cr = slice_ends(one, SLICE("\r"));

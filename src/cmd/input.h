@@ -7,5 +7,6 @@
 // At most to->max bytes.
 MUST_CHECK bool input_read(struct buf *to, struct err *e);
 
-// Text of a file, whose lines may end in LF, as mail has it: they end in CRLF. False: `out` is full.
+// Text of a file, whose lines may end in LF, as mail has it: they end in CRLF, and the "From " line of an mbox in front
+// of it all is gone. False: `out` is full.
 MUST_CHECK bool input_with_crlf(struct slice text, struct buf *out);

@@ -117,6 +117,16 @@ def test_several_authors(posthouse, tmp_path):
         assert json.loads(done.stdout)['dmarc']['result'] == 'permerror'
 
 
+@pytest.mark.parametrize('header', ['From ann@example.com Thu Jan  1 00:00:00 2026\nFrom: ann@example.com\n',
+                                    'From : ann@example.com\n'])
+def test_saved_from_a_mailbox(posthouse, tmp_path, header):
+    """The line in front of a message in an mbox is none of its fields."""
+    (tmp_path / 'zone').write_text('_dmarc.example.com. TXT "v=DMARC1; p=reject"\n')
+    done = subprocess.run([posthouse, 'verify', 'dmarc', '--dns', str(tmp_path / 'zone'), '--json'],
+                          input=header + '\nHello\n', capture_output=True, text=True, timeout=20)
+    assert json.loads(done.stdout)['dmarc']['from'] == 'example.com'
+
+
 def test_opendmarc(built):
     """Generated cases; cross_dmarc.py by hand makes more of them."""
     library = opendmarc.load(os.path.join(cross_dmarc.ROOT, 'build', 'interop'))
