@@ -59,7 +59,7 @@ static void on_reply(void *arg, const struct message_resolve_reply *reply) {
 
 // --- questions
 
-// Empty labels, too long ones and what no resolver would take have no answer in DNS.
+// Empty labels and too long ones have no answer in DNS.
 static bool can_be_asked(struct slice name) {
     if (name.n && name.p[name.n - 1] == '.')
         name.n--;
@@ -69,9 +69,6 @@ static bool can_be_asked(struct slice name) {
         bool more = slice_cut(rest, '.', &label, &rest);
         if (label.n == 0 || label.n > LABEL_MAX_BYTES)
             return false;
-        for (size_t i = 0; i < label.n; i++)
-            if (label.p[i] <= ' ' || label.p[i] >= 0x7f || label.p[i] == '\\')
-                return false;
         if (!more)
             return true;
     }

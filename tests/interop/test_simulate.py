@@ -172,6 +172,18 @@ def test_dns_of_a_server(house, peer):
     assert house.session('192.0.2.2', 'mail.good.example', 'ann@good.example', dns=False)['verdict']['outcome'] == 'taken'
 
 
+def test_names_that_a_sender_chose(house, peer):
+    """A local part may be anything, and SPF asks for it (RFC 7208 7): such a name is asked for as it is."""
+    dns = peer(Dns, 'odd.example. TXT "v=spf1 exists:%{l}.users.odd.example -all"\nodd.example. MX 10 odd.example.\n'
+                    'odd.example. A 192.0.2.5\n\\"a\\032\\@b\\".users.odd.example. A 127.0.0.2\n')
+    house.port = dns.port
+    house.configure('policy recipient { tag "pass" when spf = pass; tag "fail" when spf = fail; built-in }')
+    for sender, result in (('"a @b"@odd.example', 'pass'), ('"a @c"@odd.example', 'fail'), ('x@odd.example', 'fail'),
+                           ('x\u00e9@odd.example', 'fail')):
+        found = house.session('192.0.2.5', 'odd.example', sender, dns=False)
+        assert facts(step(found, 'recipient'))['spf'] == result, (sender, found)
+
+
 def test_list_out_of_its_senses(house, peer):
     """A list without its test entry (RFC 5782 5) is told of, and decides nothing."""
     dns = peer(Dns, ZONE.replace('slow.example. TIMEOUT', ''))

@@ -7,6 +7,7 @@
 #include "svc/resolver/unbound_events.h"
 #include "wire/dns_answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unbound-event.h>
 #include <unbound.h>
@@ -19,7 +20,7 @@ enum {
     BOGUS = 1,
     PROBE_AGAIN_MS = MS_HOUR,
     ANCHORS_MAX = 64 * 1024,
-    NAME_BYTES_MAX = 1000,
+    NAME_BYTES_MAX = 254, // as text, final dot included
     PATH_BYTES_MAX = 1000,
 };
 
@@ -209,27 +210,30 @@ static void on_answer(void *arg, int rcode, void *packet, int packet_n, int sec,
     free(w);
 }
 
-// What can be written in a question without escapes; anything else is no name that a mail host could have.
-static bool name_is_plain(struct slice name) {
-    for (size_t i = 0; i < name.n; i++)
-        if (name.p[i] <= ' ' || name.p[i] >= 0x7f || name.p[i] == '\\')
-            return false;
-    return name.n > 0 && name.n < NAME_BYTES_MAX;
+// As libunbound reads a question: what isn't plain is escaped (RFC 1035 5.1). A sender's local part may be anything, and
+// SPF makes names of it.
+static bool write_name(struct slice name, char to[4 * NAME_BYTES_MAX + 1]) {
+    size_t n = 0;
+    if (name.n == 0 || name.n > NAME_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned c = (uint8_t)name.p[i];
+        bool plain = c > ' ' && c < 0x7f && c != '\\';
+        n += (size_t)snprintf(to + n, 5, plain ? "%c" : "\\%03u", c);
+    }
+    return true;
 }
 
 static void ask(struct resolver_backend *b, const struct message_resolve *q,
                 void (*answered)(void *arg, const struct message_resolve_reply *reply), void *arg) {
     struct unbound *u = LIST_ENTRY(b, struct unbound, backend);
-    char name[NAME_BYTES_MAX + 1];
+    char name[4 * NAME_BYTES_MAX + 1];
     int result = UB_SYNTAX;
     struct waiting *w = MEM_NEW(struct waiting);
     *w = (struct waiting){.unbound = u, .type = q->type, .done = answered, .arg = arg};
     list_append(&u->waiting, &w->entry);
-    if (name_is_plain(q->name)) {
-        memcpy(name, q->name.p, q->name.n);
-        name[q->name.n] = '\0';
+    if (write_name(q->name, name))
         result = ub_resolve_event(u->validates ? u->validating : u->plain, name, q->type, CLASS_IN, w, on_answer, NULL);
-    }
     if (result == 0)
         return;
     struct message_resolve_reply reply = {.status = result == UB_SYNTAX ? MESSAGE_DNS_NXDOMAIN : MESSAGE_DNS_FAILED,
