@@ -4,7 +4,6 @@
 #include "cmd/report_show.h"
 
 #include "mail/report_unpack.h"
-#include "rt/file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@ static const size_t file_max = (size_t)64 << 20, arena_max = (size_t)512 << 20;
 
 static int read_whole(const struct args *a, const char *path, struct buf *to) {
     struct err e = {0};
-    bool ok = path && strcmp(path, "-") ? file_read(path, to, &e) : input_read(to, &e);
+    bool ok = path && strcmp(path, "-") ? input_read_file(path, to, &e) : input_read(to, &e);
     if (ok)
         return EX_OK;
     fprintf(stderr, "%s: report: %s\n", a->program, e.text);

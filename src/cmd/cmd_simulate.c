@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "mail/address.h"
-#include "rt/file.h"
 #include "svc/master/site.h"
 
 #include <errno.h>
@@ -120,7 +119,7 @@ static int take_message(const struct args *a, struct wish *w) {
     struct err e = {0};
     if (!a->message)
         return EX_OK;
-    bool read = strcmp(a->message, "-") ? file_read(a->message, &raw, &e) : input_read(&raw, &e);
+    bool read = strcmp(a->message, "-") ? input_read_file(a->message, &raw, &e) : input_read(&raw, &e);
     if (!read)
         return fail(a, e.sys == ENOENT ? EX_NOINPUT : EX_DATAERR, e.text, NULL);
     if (!input_with_crlf(buf_slice(&raw), &w->content))
@@ -158,7 +157,7 @@ static int open_dns(const struct args *a, const struct config *c, struct dns *dn
         dns->live = oracle_live_new(c, DNS_MS);
         return EX_OK;
     }
-    if (!file_read(a->dns, &text, &e))
+    if (!input_read_file(a->dns, &text, &e))
         return fail(a, e.sys == ENOENT ? EX_NOINPUT : EX_DATAERR, e.text, NULL);
     dns->zone = oracle_zone_new(buf_slice(&text), &e);
     return dns->zone ? EX_OK : fail(a, EX_DATAERR, e.text, a->dns);

@@ -6,7 +6,6 @@
 
 #include "base/num.h"
 #include "mail/oracle_zone.h"
-#include "rt/file.h"
 #include "rt/world.h"
 
 #include <errno.h>
@@ -41,12 +40,12 @@ static bool take_word(const char *word, struct verify_wish *w) {
     return w->spf || w->dkim || w->arc || w->dmarc;
 }
 
-static bool take_now(const char *text, struct wall *now) {
+static bool take_now(const struct args *a, struct wall *now) {
     uint64_t seconds;
     *now = world_kernel_ops.wall(NULL);
-    if (!text)
-        return true;
-    if (!num_u64(slice_str(text), INT64_MAX / MS_SECOND, &seconds))
+    if (!a->now_time)
+        return !a->now;
+    if (!num_u64(slice_str(a->now_time), INT64_MAX / MS_SECOND, &seconds))
         return false;
     now->ms = (int64_t)seconds * MS_SECOND;
     return true;
@@ -65,7 +64,7 @@ static int take_wish(const struct args *a, struct verify_wish *w) {
         return cmd_too_many(a, "verify", a->words[1]);
     if (!take_word(a->words_n ? a->words[0] : NULL, w))
         return cmd_unknown(a, "verify", a->words[0], known);
-    if (!take_now(a->now_time, &w->now))
+    if (!take_now(a, &w->now))
         return usage(a, "--now wants seconds since 1970");
     if (a->ip && !netaddr_parse_ip(slice_str(a->ip), &w->ip))
         return usage(a, "--ip wants an address");
@@ -97,7 +96,7 @@ static int read_content(const struct args *a, struct buf *out) {
 static int open_zone(const struct args *a, struct dns *dns) {
     BUF_AUTO struct buf text = {.max = ZONE_MAX};
     struct err e = {0};
-    if (!file_read(a->dns, &text, &e)) {
+    if (!input_read_file(a->dns, &text, &e)) {
         fprintf(stderr, "%s: verify: %s\n", a->program, e.text);
         return e.sys == ENOENT ? EX_NOINPUT : EX_DATAERR;
     }

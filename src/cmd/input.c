@@ -6,19 +6,30 @@
 
 enum { STEP = 64 * 1024 };
 
-bool input_read(struct buf *to, struct err *e) {
+static bool read_all(FILE *from, const char *name, struct buf *to, struct err *e) {
     for (;;) {
         size_t room = to->max - to->n < STEP ? to->max - to->n : STEP;
         char *p = room ? buf_reserve(to, room) : NULL;
         char extra;
-        size_t n = fread(p ? p : &extra, 1, p ? room : 1, stdin);
+        size_t n = fread(p ? p : &extra, 1, p ? room : 1, from);
         if (n && !p)
-            return err_set(e, ERR_PERMANENT, "larger than %zu bytes", to->max);
+            return err_set(e, ERR_PERMANENT, "%s: larger than %zu bytes", name, to->max);
         if (n)
             buf_commit(to, n);
         else
-            return !ferror(stdin) || err_sys(e, errno, "standard input");
+            return !ferror(from) || err_sys(e, errno, "%s", name);
     }
+}
+
+bool input_read(struct buf *to, struct err *e) { return read_all(stdin, "standard input", to, e); }
+
+bool input_read_file(const char *path, struct buf *to, struct err *e) {
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return err_sys(e, errno, "%s", path);
+    bool ok = read_all(f, path, to, e);
+    fclose(f);
+    return ok;
 }
 
 // Without the separator of an mbox (RFC 4155), which is no field; "From : ann@example.org" is one.

@@ -3,8 +3,8 @@
 
 #include "base/num.h"
 #include "cmd/history_files.h"
+#include "cmd/input.h"
 #include "core/record_file.h"
-#include "rt/file.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -181,7 +181,7 @@ static void take_segment(struct slice rest, void (*take)(void *arg, const struct
 static bool take_file(const char *path, void (*take)(void *arg, const struct record *r), void *arg, struct err *e) {
     BUF_AUTO struct buf text = {.max = SIMULATE_RECORDS_MAX};
     struct wall begun;
-    if (!file_read(path, &text, e))
+    if (!input_read_file(path, &text, e))
         return false;
     struct slice rest = buf_slice(&text);
     if (!record_file_open(&rest, &begun))

@@ -52,6 +52,13 @@ def test_command(cases, posthouse, tmp_path):
     assert wrong == []
 
 
+def test_zone_from_a_pipe(posthouse):
+    """As a shell's --dns <(...) is one."""
+    done = subprocess.run([posthouse, 'verify', 'spf', '--dns', '/dev/stdin', '--ip', '192.0.2.1', '--from', 'x@a.test',
+                           '--json'], input='a.test TXT "v=spf1 -all"\n', capture_output=True, text=True, timeout=20)
+    assert json.loads(done.stdout)['spf']['result'] == 'fail', done
+
+
 def test_pyspf(built):
     """Generated cases; cross_spf.py by hand makes more of them."""
     cross_spf = pytest.importorskip('cross_spf')
