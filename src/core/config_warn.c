@@ -1,7 +1,8 @@
-// config_warn: looks for lists that no rule asks, filters that nobody asks, rules that are never come to.
+// config_warn: looks for lists that no rule asks, filters that nobody asks, rules that are never come to, values that a
+// fact never has.
 #include "core/config_warn.h"
 
-#include "core/rules.h"
+#include "core/rules_inside.h"
 
 static bool asks_lists(const struct config *c) {
     static const enum fact facts[] = {FACT_DNSBL_SCORE, FACT_DNSBL_REASONS, FACT_DNSBL_ALLOWED, FACT_PROVEN};
@@ -53,12 +54,55 @@ static void warn_unreached(const struct rules *rules, struct config_report *r) {
     }
 }
 
+// --- values that never are
+
+static bool is_address(enum fact f) { return f == FACT_SENDER || f == FACT_RECIPIENT || f == FACT_FROM; }
+
+static bool is_domain(enum fact f) {
+    return f == FACT_SENDER_DOMAIN || f == FACT_RECIPIENT_DOMAIN || f == FACT_FROM_DOMAIN || f == FACT_SPF_DOMAIN ||
+           f == FACT_DMARC_DOMAIN || f == FACT_ARC_SEALER;
+}
+
+// What to write instead; NULL: the fact may have that value.
+static const char *misplaced(const struct rule_expression *e, struct slice text) {
+    bool at = slice_find(text, '@') < text.n, dot = slice_find(text, '.') < text.n;
+    if (is_domain(e->fact) && at)
+        return "is a domain";
+    if (is_domain(e->fact) && e->op != RULE_IN && slice_starts(text, SLICE(".")))
+        return "is a domain; names below one stand behind \"in\"";
+    if (is_address(e->fact) && dot && !at)
+        return "is an address; of a domain it is in \"@example.org\", \"@.example.org\"";
+    return NULL;
+}
+
+static void warn_values(const struct rule_expression *e, const struct rule *rule, struct config_report *r) {
+    if (e->op == RULE_OR || e->op == RULE_AND || e->op == RULE_NOT) {
+        for (const struct rule_expression *one = e->first; one; one = one->next)
+            warn_values(one, rule, r);
+        return;
+    }
+    for (size_t i = 0; i < e->items_n; i++) {
+        const char *what = e->items[i].table ? NULL : misplaced(e, e->items[i].text);
+        if (what)
+            config_report_add(r, rule->place, "%s is never %.*s: it %s", fact_infos[e->fact].name,
+                              SLICE_ARG(config_report_quote(r, e->items[i].text)), what);
+    }
+}
+
+static void warn_never(const struct rules *rules, struct config_report *r) {
+    for (size_t i = 0; i < rules->n; i++)
+        if (rules->list[i].when)
+            warn_values(rules->list[i].when, &rules->list[i], r);
+}
+
 void config_warn(const struct config *c, struct config_report *report) {
     if (c->gate.lists_n && !asks_lists(c))
         config_report_add(report, (struct config_place){c->gate.lists[0].line, c->gate.lists[0].column},
                           "lists are named, and no rule asks for dnsbl.score or dnsbl.allowed");
     warn_filters(c, report);
-    for (size_t s = 0; s < CONFIG_STAGE_COUNT; s++)
+    for (size_t s = 0; s < CONFIG_STAGE_COUNT; s++) {
         warn_unreached(c->gate.policy[s], report);
+        warn_never(c->gate.policy[s], report);
+    }
     config_report_sort(report);
 }

@@ -33,12 +33,31 @@ static void note(struct look *l, const struct rule_expression *e, const struct f
     l->seen->facts[l->seen->facts_n++] = (struct rule_seen_fact){.which = e->fact, .name = e->name, .value = *v};
 }
 
+static bool ends_with(struct slice s, struct slice end) {
+    return s.n > end.n && slice_ieq(slice_from(s, s.n - end.n), end);
+}
+
+// As tables have it (core/match.h): .d is what is below d, @d an address in it, @.d one below it.
+static bool is_in_domain(struct slice value, struct slice item) {
+    size_t at = slice_rfind(value, '@');
+    bool address = at < value.n;
+    if (slice_starts(item, SLICE("@.")))
+        return address && ends_with(slice_from(value, at + 1), slice_from(item, 1));
+    if (slice_starts(item, SLICE("@")))
+        return ends_with(value, item);
+    return slice_starts(item, SLICE(".")) && !address && ends_with(value, item);
+}
+
+static bool is_item(const struct rule_expression *e, const struct rule_item *item, const struct fact_value *v) {
+    return slice_ieq(v->text, item->text) || (e->op == RULE_IN && is_in_domain(v->text, item->text));
+}
+
 static bool is_among(struct look *l, const struct rule_expression *e, const struct fact_value *v) {
     for (size_t i = 0; i < e->items_n; i++) {
         const struct rule_item *item = &e->items[i];
         if (item->table          ? l->run->facts->in_table(l->run->facts, item->text, v)
             : v->type == FACT_IP ? netaddr_in_net(&v->ip, &item->net)
-                                 : slice_ieq(v->text, item->text))
+                                 : is_item(e, item, v))
             return true;
     }
     return false;

@@ -6,7 +6,7 @@
 #include "core/config_near.h"
 #include "core/config_write.h"
 
-enum { TEXT_BYTES_MAX = 400, TAG_BYTES_MAX = 64, HEADER_BYTES_MAX = 400 };
+enum { TEXT_BYTES_MAX = 400, TAG_BYTES_MAX = 64, HEADER_BYTES_MAX = 400, EXPECTED_MAX = 240, TARPIT_MAX = MS_MINUTE };
 
 #define AT(stage) (1u << CONFIG_STAGE_##stage)
 #define AT_ALL ((1u << CONFIG_STAGE_COUNT) - 1)
@@ -162,7 +162,7 @@ static bool take_argument(struct builder *x, const struct config_word **args, st
     case RULE_DEFER:
         return take_codes(x, args, r);
     case RULE_TARPIT:
-        if (!config_take_number(x->b, x->node, args, CONFIG_TIME, 10, 5 * MS_MINUTE, &ms))
+        if (!config_take_number(x->b, x->node, args, CONFIG_TIME, 10, TARPIT_MAX, &ms))
             return false;
         r->ms = (int64_t)ms;
         return true;
@@ -183,10 +183,28 @@ static bool take_argument(struct builder *x, const struct config_word **args, st
 
 static void mistake_action(struct builder *x, const struct config_word *word) {
     struct config_near near = config_near_start(word->text);
-    for (enum rule_action a = 0; a < RULE_ACTIONS; a++)
+    char all[EXPECTED_MAX];
+    struct buf b = {.p = all, .cap = sizeof all, .max = sizeof all};
+    for (enum rule_action a = 0; a < RULE_ACTIONS; a++) {
+        if (actions[a].stages & 1u << x->rules->stage)
+            buf_addf(&b, "%s%s", b.n ? ", " : "an action (", actions[a].name);
         config_near_offer(&near, actions[a].name);
+    }
+    buf_add_str(&b, " or built-in)");
+    buf_add_char(&b, '\0');
     config_near_offer(&near, "built-in");
-    config_report_word(x->b->report, word->place, "an action", word->text, near.best);
+    const char *best = rules_foreign(word->text) ? rules_foreign(word->text) : near.best;
+    config_report_word(x->b->report, word->place, best ? "an action" : all, word->text, best);
+}
+
+// An action of other stages.
+static void mistake_stage(struct builder *x, const struct config_word *word, enum rule_action a) {
+    BUF_AUTO struct buf where = {.max = EXPECTED_MAX};
+    for (enum config_stage s = 0; s < CONFIG_STAGE_COUNT; s++)
+        if (actions[a].stages & 1u << s)
+            buf_addf(&where, "%s%s", where.n ? ", " : "", config_stage_names[s]);
+    config_report_add(x->b->report, word->place, "expected an action for %s, found \"%s\", which is one for %.*s only",
+                      config_stage_names[x->rules->stage], actions[a].name, SLICE_ARG(buf_slice(&where)));
 }
 
 static bool take_action(struct builder *x, const struct config_word *word, struct rule *r) {
@@ -200,8 +218,7 @@ static bool take_action(struct builder *x, const struct config_word *word, struc
     r->action = a;
     if (actions[a].stages & 1u << x->rules->stage)
         return true;
-    config_report_add(x->b->report, word->place, "expected an action for %s, found \"%s\", which isn't",
-                      config_stage_names[x->rules->stage], actions[a].name);
+    mistake_stage(x, word, a);
     return false;
 }
 
@@ -248,9 +265,11 @@ static bool take_rest(struct builder *x, const struct config_word *args, struct 
     config_near_offer(&near, "and");
     config_near_offer(&near, "unless");
     config_near_offer(&near, "when");
-    rules_lex_mistake(
-        &lex, when || unless ? "\"and\", \"or\" or a text in quotes" : "\"when\", \"unless\" or a text in quotes",
-        near.best);
+    rules_lex_mistake(&lex,
+                      rules_lex_is(&lex, ",") ? "\"and\", \"or\" or a text in quotes (several values stand behind \"in\")"
+                      : when || unless        ? "\"and\", \"or\" or a text in quotes"
+                                              : "\"when\", \"unless\" or a text in quotes",
+                      near.best);
     return false;
 }
 

@@ -72,6 +72,7 @@ void rules_lex_start(struct rule_lex *lex, struct config_builder *b, enum config
                      const struct config_word *words, struct config_place end);
 void rules_lex_next(struct rule_lex *lex);
 bool rules_lex_is(const struct rule_lex *lex, const char *word); // unquoted
+const char *rules_foreign(struct slice word); // the word of this language for one of another; NULL: none
 void rules_lex_mistake(struct rule_lex *lex, const char *expected, const char *near);
 
 // As rules_build; the built-in set has no `built-in`.

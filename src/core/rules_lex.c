@@ -9,9 +9,12 @@ void rules_lex_start(struct rule_lex *lex, struct config_builder *b, enum config
 
 static bool is_sign(char c) { return strchr("()=,<>!", c) && c; }
 
+// A comparison is taken whole, `==` and `=~` of other languages too: no part of it may pass for a value.
 static size_t sign_length(struct slice s) {
-    bool pair = s.n > 1 && s.p[1] == '=' && (s.p[0] == '!' || s.p[0] == '<' || s.p[0] == '>');
-    return pair ? 2 : 1;
+    size_t n = 1;
+    while (strchr("=<>!", s.p[0]) && n < s.n && s.p[n] && strchr("=<>!~", s.p[n]))
+        n++;
+    return n;
 }
 
 // Columns count characters.
@@ -63,5 +66,6 @@ void rules_lex_mistake(struct rule_lex *lex, const char *expected, const char *n
     if (lex->token.kind == RULE_TOKEN_END)
         config_report_add(lex->b->report, lex->token.place, "expected %s, found the end of the rule", expected);
     else
-        config_report_word(lex->b->report, lex->token.place, expected, lex->token.text, near);
+        config_report_word(lex->b->report, lex->token.place, expected, lex->token.text,
+                           rules_foreign(lex->token.text) ? rules_foreign(lex->token.text) : near);
 }

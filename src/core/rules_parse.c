@@ -35,11 +35,29 @@ static const char *const signs_expected[] = {
     [FACT_IP] = "\"=\", \"!=\" or \"in\"",
 };
 
+// What other languages write.
+static const struct {
+    const char *word, *here;
+} foreign[] = {
+    {"==", "="},   {"=~", "matches"}, {"~", "matches"}, {"~=", "matches"}, {"like", "matches"}, {"contains", "matches"},
+    {"is", "="},   {"eq", "="},       {"ne", "!="},     {"<>", "!="},      {"&&", "and"},       {"||", "or"},
+    {"!", "not"},  {"if", "when"},    {"where", "when"}, {"deny", "reject"}, {"block", "reject"}, {"allow", "accept"},
+    {"permit", "accept"}, {"drop", "discard"}, {"tempfail", "defer"},
+};
+
+const char *rules_foreign(struct slice word) {
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (slice_ieq(word, slice_str(foreign[i].word)))
+            return foreign[i].here;
+    return NULL;
+}
+
 static void mistake_fact(struct config_builder *b, struct slice name, struct config_place place) {
     struct config_near near = config_near_start(name);
     for (enum fact f = 0; f < FACT_COUNT; f++)
         config_near_offer(&near, fact_infos[f].name);
-    config_report_word(b->report, place, "a fact", name, near.best);
+    const char *here = rules_foreign(name);
+    config_report_word(b->report, place, "a fact", name, here ? here : near.best);
 }
 
 bool rules_find_fact(struct config_builder *b, enum config_stage stage, struct slice name, struct config_place place,
@@ -116,7 +134,9 @@ static bool parse_item(struct rule_lex *lex, enum fact fact, bool nets, struct r
     if (fact_infos[fact].type == FACT_IP) {
         if (!is_value(lex) || !netaddr_parse_net(text, &out->net) ||
             (!nets && out->net.bits != (out->net.base.family == NETADDR_V4 ? 32 : 128))) {
-            rules_lex_mistake(lex, nets ? "a network such as 192.0.2.0/24, or the name of a table" : "an address",
+            rules_lex_mistake(lex,
+                              nets ? "a network such as 192.0.2.0/24, or the name of a table"
+                                   : "an address (a network stands behind \"in\")",
                               NULL);
             return false;
         }
@@ -131,11 +151,24 @@ static bool parse_item(struct rule_lex *lex, enum fact fact, bool nets, struct r
     return true;
 }
 
-static bool parse_table(struct rule_lex *lex, struct rule_item *out) {
-    const struct config_word word = {.text = lex->token.text, .place = lex->token.place};
-    struct config_table *table = config_table_named(lex->b, &word);
-    if (!table)
+static void mistake_table(struct rule_lex *lex, enum fact fact) {
+    struct config_near near = config_near_start(lex->token.text);
+    bool ip = fact_infos[fact].type == FACT_IP;
+    for (size_t i = 0; i < lex->b->c->tables_n; i++)
+        config_near_offer(&near, lex->b->c->tables[i].name.p); // config_dup ends it with a NUL
+    rules_lex_mistake(lex,
+                      near.best ? "the name of a table"
+                      : ip      ? "the name of a table, or a network such as 192.0.2.0/24"
+                                : "the name of a table (a text alone is written in quotes)",
+                      near.best);
+}
+
+static bool parse_table(struct rule_lex *lex, enum fact fact, struct rule_item *out) {
+    struct config_table *table = config_table_find(lex->b->c, lex->token.text);
+    if (!table) {
+        mistake_table(lex, fact);
         return false;
+    }
     if (table->kind == CONFIG_TABLE_ALIASES) {
         rules_lex_mistake(lex, "a table of kind file, inline, cidr or regex", NULL);
         return false;
@@ -161,7 +194,7 @@ static bool parse_items(struct rule_lex *lex, struct rule_expression *e) {
         rules_lex_next(&ahead);
         bool alone = e->items_n == 0 && !rules_lex_is(&ahead, ",");
         bool table = lex->token.kind == RULE_TOKEN_WORD && (ip ? !netaddr_parse_net(lex->token.text, &net) : alone);
-        if (!(table ? parse_table(lex, &item) : parse_item(lex, e->fact, true, &item)))
+        if (!(table ? parse_table(lex, e->fact, &item) : parse_item(lex, e->fact, true, &item)))
             return false;
         if (e->items_n == RULES_ITEMS_MAX) {
             rules_lex_mistake(lex, "at most 256 words (more belong in a table)", NULL);
@@ -237,6 +270,14 @@ static bool is_field_name(struct slice s) {
     return s.n > 0 && s.n <= 76;
 }
 
+// `tls = yes`: what is yes or no by itself is compared with nothing.
+static void mistake_bool(struct rule_lex *lex, enum fact fact) {
+    struct slice found = config_report_quote(lex->b->report, lex->token.text);
+    config_report_add(lex->b->report, lex->token.place,
+                      "expected \"%s\" or \"not %s\" alone, since it is yes or no, found %.*s", fact_infos[fact].name,
+                      fact_infos[fact].name, SLICE_ARG(found));
+}
+
 static struct rule_expression *parse_fact(struct rule_lex *lex) {
     struct rule_expression *e = new_node(lex, RULE_IS);
     e->leaves = 1;
@@ -255,7 +296,12 @@ static struct rule_expression *parse_fact(struct rule_lex *lex) {
         e->name = config_dup(lex->b, lex->token.text);
         rules_lex_next(lex);
     }
-    return fact_infos[e->fact].type == FACT_BOOL || parse_comparison(lex, e) ? e : NULL;
+    if (fact_infos[e->fact].type != FACT_BOOL)
+        return parse_comparison(lex, e) ? e : NULL;
+    if (lex->token.kind != RULE_TOKEN_SIGN || rules_lex_is(lex, ")"))
+        return e;
+    mistake_bool(lex, e->fact);
+    return NULL;
 }
 
 // --- and, or, not
