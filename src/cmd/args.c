@@ -68,6 +68,7 @@ static bool take(struct args *a, int option, int argc, char **argv) {
     switch (option) {
     case 'c':
         a->config = optarg;
+        a->config_named = true;
         break;
     case 'C':
         a->control = optarg;

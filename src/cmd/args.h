@@ -10,6 +10,7 @@ enum { ARGS_MANY = 100 }; // times that --rcpt or --fact may be given
 struct args {
     const char *program;  // for messages
     const char *config;   // -c FILE
+    bool config_named;    // it was given
     const char *control;  // --control PATH: where the server listens, without reading a configuration
     const char *domain;   // --domain D
     const char *app;      // --app NAME: of a user's secret

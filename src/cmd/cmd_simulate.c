@@ -2,6 +2,7 @@
 #include "cmd/cmd.h"
 #include "cmd/input.h"
 #include "cmd/oracle_live.h"
+#include "cmd/simulate_defaults.h"
 #include "cmd/simulate_replay.h"
 #include "cmd/simulate_show.h"
 
@@ -25,6 +26,7 @@ struct dns {
 
 struct wish {
     struct site *site;
+    struct config *defaults; // where there is no file
     struct simulate_session session;
     struct slice recipients[ARGS_MANY];
     struct simulate_fact facts[ARGS_MANY];
@@ -140,8 +142,24 @@ static int take_wish(const struct args *a, struct wish *w) {
     return code == EX_OK ? take_message(a, w) : code;
 }
 
+// Who only wants to see what the built-in rules do needs no file: the recipients' domains are then ours.
+static bool is_absent(const struct args *a) {
+    struct err e = {0};
+    return !a->config_named && !a->replay && !file_readable(a->config, &e) && e.sys == ENOENT;
+}
+
+static int take_defaults(const struct args *a, struct wish *w) {
+    struct config_report report;
+    w->defaults = simulate_defaults(w->recipients, w->session.recipients_n, &report);
+    int code = w->defaults ? EX_OK : fail(a, EX_USAGE, "no built-in configuration fits these domains; use -c FILE", NULL);
+    config_report_done(&report);
+    return code;
+}
+
 static int take_config(const struct args *a, struct wish *w) {
     BUF_AUTO struct buf mistakes = {.max = SITE_MISTAKES_MAX};
+    if (is_absent(a))
+        return take_defaults(a, w);
     if (site_read(a->config, &w->site, &mistakes))
         return EX_OK;
     fprintf(stderr, "%.*s", SLICE_ARG(buf_slice(&mistakes)));
@@ -180,12 +198,15 @@ static enum dnsbl_state *test_lists(const struct config *c, struct oracle *o, st
 
 // --- all
 
+static const struct config *config_of(const struct wish *w) { return w->site ? w->site->config : w->defaults; }
+
 static int simulate(const struct args *a, struct wish *w, struct dns *dns) {
-    const struct config *c = w->site->config;
+    const struct config *c = config_of(w);
     ARENA_AUTO struct arena arena = {.max = 16 << 20};
     struct oracle *o = dns->zone ? oracle_zone_oracle(dns->zone) : oracle_live_oracle(dns->live);
     struct simulate s;
     simulate_begin(&s, c, o, w->now);
+    s.configuration = w->site ? w->site->path : NULL;
     s.facts = w->facts;
     s.facts_n = w->facts_n;
     if (dns->live) {
@@ -211,7 +232,7 @@ static int run(const struct args *a, struct wish *w) {
     if (code == EX_OK && a->replay)
         return simulate_replay(a, w->site->config, w->facts, w->facts_n);
     if (code == EX_OK)
-        code = open_dns(a, w->site->config, &dns);
+        code = open_dns(a, config_of(w), &dns);
     if (code == EX_OK)
         code = simulate(a, w, &dns);
     oracle_zone_free(dns.zone);
@@ -225,6 +246,7 @@ int cmd_simulate(const struct args *a) {
     int code = run(a, w);
     buf_done(&w->content);
     site_free(w->site);
+    config_free(w->defaults);
     free(w);
     return code;
 }

@@ -136,7 +136,7 @@ static const struct command {
      "would get. It ends where nothing more is known of the session. --from '<>' is the null reverse-path,\n"
      "--message - standard input. --dns FILE stands for all of DNS. The client is one that was never seen; --fact\n"
      "client.known=true, or any other fact of POLICY in posthouse.conf(5), says otherwise. Filters of others aren't\n"
-     "asked.\n"
+     "asked, but named. Without any configuration the defaults are walked, and the recipients' domains are ours.\n"
      "\n"
      "--replay runs what was decided before, as explain --json prints it, or out of a file of STATE/history or all of\n"
      "them, against the configuration -c, and prints only what changes. Facts are as they were recorded, and so is\n"

@@ -80,9 +80,21 @@ static bool in_table(void *arg, struct slice table, struct slice value, bool *ou
     return r != MESSAGE_MATCH_FAILED;
 }
 
+static void note_filter(struct simulate *s, struct slice name) {
+    struct simulate_step *step = s->last;
+    struct slice *all = arena_alloc(&s->arena, (step->filters_n + 1) * sizeof *all);
+    if (!all)
+        return;
+    if (step->filters_n)
+        memcpy(all, step->filters, step->filters_n * sizeof *all);
+    all[step->filters_n++] = name;
+    step->filters = all;
+}
+
 // Nobody is told of a session that isn't.
 static bool ask(void *arg, const struct config_filter *f, struct slice request, struct arena *arena,
                 struct slice *answer) {
+    note_filter(arg, f->name);
     *answer = SLICE("DUNNO");
     return true;
 }
@@ -132,7 +144,7 @@ static void note_verdict(struct simulate *s, const struct gate_verdict *v, struc
     step->outcome = v->outcome;
     step->why = v->why;
     step->greylisted = v->outcome == GATE_REFUSE && v->rule && v->rule->action == RULE_GREYLIST;
-    step->hold = v->hold;
+    step->hold = v->hold || (v->rule && v->rule->action == RULE_HOLD);
     step->quarantine = v->quarantine;
     step->tarpit_ms = v->tarpit_ms;
     step->redirect = arena_dup(&s->arena, v->redirect);

@@ -43,6 +43,8 @@ struct simulate_step {
     bool by_server;  // REFUSE: by no rule: no such recipient, relaying denied
     bool greylisted; // REFUSE: until it comes again
     bool hold, quarantine;
+    struct slice *filters; // that a rule would ask
+    size_t filters_n;
     int64_t tarpit_ms;
     struct slice redirect, *headers, *tags;
     size_t headers_n, tags_n;
@@ -64,6 +66,7 @@ struct simulate_session {
 // A configuration, and what it needs to be asked; one for many sessions.
 struct simulate {
     const struct config *config;
+    const char *configuration; // its file; NULL: built-in defaults
     struct oracle spy;   // notes what is asked and hands it on
     struct oracle *real; // to whom
     struct world world;
@@ -85,6 +88,7 @@ struct simulate {
     struct arena arena;
     struct simulate_step *first, *last;
     size_t accepted;      // recipients
+    size_t discarded;     // of these
     struct slice results; // Authentication-Results
 };
 

@@ -34,6 +34,8 @@ static bool decide(struct running *r, enum config_stage stage, struct slice reci
     struct simulate_step *step = begin_step(r->s, stage);
     struct gate_verdict v;
     step->recipient = recipient;
+    if (r->session->user.n) // policy is for strangers
+        return true;
     gate_decide(r->gate, stage, &v);
     if (!step->greylisted || r->s->came_back || r->s->once)
         return v.outcome != GATE_REFUSE;
@@ -84,6 +86,7 @@ static void take_recipient(struct running *r, struct slice address) {
     }
     gate_recipient(r->gate, address, r->s->accepted + 1);
     r->s->accepted += decide(r, CONFIG_STAGE_RECIPIENT, address);
+    r->s->discarded += r->s->last->outcome == GATE_DISCARD;
 }
 
 // --- content
@@ -180,7 +183,7 @@ void simulate_run(struct simulate *s, const struct simulate_session *session, en
     bool came_back = s->came_back;
     arena_reset(&s->arena);
     s->first = s->last = NULL;
-    s->accepted = 0;
+    s->accepted = s->discarded = 0;
     s->results = SLICE_EMPTY;
     gate_free(s->gate);
     r.gate = s->gate = gate_new(s->config, &s->outside, &s->spy, s);

@@ -2,6 +2,7 @@
 #include "cmd/simulate_show.h"
 
 #include "base/printable.h"
+#include "cmd/args.h"
 #include "cmd/show.h"
 
 #include <stdio.h>
@@ -18,9 +19,13 @@ static enum simulate_outcome outcome_of(const struct simulate_step *step) {
     return step->hold ? SIMULATE_HELD : step->quarantine ? SIMULATE_QUARANTINED : SIMULATE_TAKEN;
 }
 
-// A recipient that was refused is of no weight where another one was taken.
+// A recipient that was refused is of no weight where another one was taken, nor one that was thrown away.
 static bool counts(const struct simulate *s, const struct simulate_step *step) {
-    return !(step->stage == CONFIG_STAGE_RECIPIENT && s->accepted) && !(step->greylisted && step->next);
+    if (step->greylisted && step->next)
+        return false;
+    if (step->stage != CONFIG_STAGE_RECIPIENT || !s->accepted)
+        return true;
+    return step->outcome == GATE_DISCARD ? s->accepted == s->discarded : step->outcome == GATE_GO_ON;
 }
 
 enum simulate_outcome simulate_outcome(const struct simulate *s, const struct simulate_step **why) {
@@ -28,7 +33,7 @@ enum simulate_outcome simulate_outcome(const struct simulate *s, const struct si
     *why = NULL;
     for (const struct simulate_step *step = s->first; step; step = step->next) {
         enum simulate_outcome here = outcome_of(step);
-        if (here == SIMULATE_TAKEN || !counts(s, step))
+        if (here == SIMULATE_TAKEN || !counts(s, step) || (o == SIMULATE_DISCARDED && here < o))
             continue;
         o = here;
         *why = step;
@@ -115,6 +120,11 @@ static void print_done(const struct simulate_step *step) {
         print_slice(step->tags[i], TEXT_MAX);
         putchar('\n');
     }
+    for (size_t i = 0; i < step->filters_n; i++) {
+        printf("  filter  ");
+        print_slice(step->filters[i], VALUE_SHOWN);
+        printf(" would be asked; here it isn't\n");
+    }
     if (step->redirect.n) {
         printf("  redirected to ");
         print_slice(step->redirect, TEXT_MAX);
@@ -154,6 +164,17 @@ static void print_step(const struct simulate_step *step) {
     putchar('\n');
 }
 
+static void print_configuration(const struct simulate *s) {
+    if (s->configuration)
+        return;
+    printf("built-in defaults, since there is no %s and no -c FILE", ARGS_CONFIG);
+    for (size_t i = 0; i < s->config->domains_n; i++) {
+        printf("%s", i ? ", " : "; ours: ");
+        print_slice(s->config->domains[i].name, VALUE_SHOWN);
+    }
+    putchar('\n');
+}
+
 static void print_client(const struct simulate_session *session) {
     char text[64];
     struct buf b = {.p = text, .cap = sizeof text, .max = sizeof text};
@@ -162,7 +183,13 @@ static void print_client(const struct simulate_session *session) {
     print_slice(session->helo, VALUE_SHOWN);
     printf(", from <");
     print_slice(session->sender, VALUE_SHOWN);
-    printf(">\n\n");
+    printf(">");
+    if (session->user.n) {
+        printf(", logged in as ");
+        print_slice(session->user, VALUE_SHOWN);
+        printf(": policy is for strangers, and asks no user");
+    }
+    printf("\n\n");
 }
 
 static bool ran(const struct simulate *s, enum config_stage stage) {
@@ -170,6 +197,31 @@ static bool ran(const struct simulate *s, enum config_stage stage) {
         if (step->stage == stage)
             return true;
     return false;
+}
+
+// What wasn't said, and ends the walk; NULL: nothing.
+static const char *missing(const struct simulate *s) {
+    return !ran(s, CONFIG_STAGE_HELO)        ? "a HELO"
+           : !ran(s, CONFIG_STAGE_MAIL)      ? "a sender"
+           : !ran(s, CONFIG_STAGE_RECIPIENT) ? "a recipient"
+           : !ran(s, CONFIG_STAGE_CONTENT)   ? "a message"
+                                             : NULL;
+}
+
+// Milters, which are told of every message from MAIL on.
+static bool would_ask(const struct simulate *s, const struct simulate_session *session, const struct config_filter *f) {
+    return f->kind == CONFIG_FILTER_MILTER && (session->user.n ? f->submission : f->mx) && ran(s, CONFIG_STAGE_MAIL);
+}
+
+static void print_filters(const struct simulate *s, const struct simulate_session *session) {
+    const struct config_gate *g = &s->config->gate;
+    for (size_t i = 0; i < g->filters_n; i++) {
+        if (!would_ask(s, session, &g->filters[i]))
+            continue;
+        printf("filter ");
+        print_slice(g->filters[i].name, VALUE_SHOWN);
+        printf(" would be asked from MAIL on; here it isn't\n");
+    }
 }
 
 static void print_verdict(const struct simulate *s) {
@@ -188,17 +240,19 @@ static void print_verdict(const struct simulate *s) {
     }
     if (why && why->line)
         printf(" (line %u)", why->line);
-    if (s->accepted && !ran(s, CONFIG_STAGE_CONTENT))
-        printf(", as far as can be told without a message");
+    if (o < SIMULATE_DISCARDED && missing(s))
+        printf(", as far as can be told without %s", missing(s));
     putchar('\n');
 }
 
 void simulate_show(const struct simulate *s, const struct simulate_session *session) {
+    print_configuration(s);
     print_client(session);
     for (const struct simulate_step *step = s->first; step; step = step->next)
         print_step(step);
     if (s->results.n)
         printf("%.*s\n", SLICE_ARG(s->results));
+    print_filters(s, session);
     print_verdict(s);
 }
 
@@ -274,6 +328,17 @@ static void put_step(struct json *j, const struct simulate_step *step) {
     json_put_slice(j, "redirect", step->redirect);
     put_list(j, "headers", step->headers, step->headers_n);
     put_list(j, "tags", step->tags, step->tags_n);
+    put_list(j, "filters_not_asked", step->filters, step->filters_n);
+    json_end(j);
+}
+
+static void put_filters(struct json *j, const struct simulate *s, const struct simulate_session *session) {
+    const struct config_gate *g = &s->config->gate;
+    json_key(j, "filters_not_asked");
+    json_open_array(j);
+    for (size_t i = 0; i < g->filters_n; i++)
+        if (would_ask(s, session, &g->filters[i]))
+            json_slice(j, g->filters[i].name);
     json_end(j);
 }
 
@@ -296,6 +361,7 @@ void simulate_show_json(const struct simulate *s, const struct simulate_session 
     struct buf ip = {.p = text, .cap = sizeof text, .max = sizeof text};
     netaddr_add_ip(&ip, &session->client);
     json_open_object(&j);
+    json_put_str(&j, "configuration", s->configuration ? s->configuration : "built-in");
     json_put_slice(&j, "client", buf_slice(&ip));
     json_put_slice(&j, "helo", session->helo);
     json_put_slice(&j, "from", session->sender);
@@ -305,6 +371,7 @@ void simulate_show_json(const struct simulate *s, const struct simulate_session 
         put_step(&j, step);
     json_end(&j);
     json_put_slice(&j, "results", s->results);
+    put_filters(&j, s, session);
     put_verdict(&j, s);
     json_end(&j);
     printf("%.*s\n", SLICE_ARG(buf_slice(&b)));

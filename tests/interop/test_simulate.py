@@ -205,6 +205,59 @@ def test_nobody_answers(house):
     assert facts(step(result, 'recipient'))['spf'] == 'temperror'
 
 
+def test_without_a_configuration(house):
+    """Nothing at the usual place: the built-in rules are walked, with the recipients' domains for ours."""
+    assert not os.path.exists('/etc/posthouse/posthouse.conf')
+
+    def walk(*more, code=0):
+        done = subprocess.run([BINARY, 'simulate', '--client', '192.0.2.3', '--helo', 'mail.other.example', '--from',
+                               'x@other.example', '--dns', os.path.join(house.dir, 'zone'), *more],
+                              capture_output=True, text=True, timeout=60, env=ENV)
+        assert done.returncode == code and 'Sanitizer' not in done.stderr, done
+        return done
+    message = ('--message', os.path.join(house.dir, 'message'))
+    text = walk('--rcpt', 'alice@Our.Example', '--rcpt', 'bob@our.example', '--rcpt', 'c@their.example', *message).stdout
+    assert text.startswith('built-in defaults, since there is no /etc/posthouse/posthouse.conf') and \
+        'ours: our.example, their.example\n' in text
+    assert 'verdict: refused at content: 550 5.7.1 forged: by the DMARC policy of good.example\n' in text
+    result = json.loads(walk('--rcpt', 'alice@our.example', '--json').stdout)
+    assert result['configuration'] == 'built-in' and result['verdict']['outcome'] == 'taken'
+    assert 'ours' not in walk('--rcpt', 'postmaster').stdout.splitlines()[0]
+    walk('-c', '/etc/posthouse/posthouse.conf', code=78)
+    assert house.session('192.0.2.2', 'mail.good.example', 'ann@good.example')['configuration'].endswith('/posthouse.conf')
+
+
+def test_filters_are_named(house):
+    """What a filter would say isn't known here, and that is told."""
+    house.configure('filter spam milter 127.0.0.1:9; filter out milter 127.0.0.1:9 { for submission }\n'
+                    'filter quotas delegation 127.0.0.1:9\npolicy recipient { ask quotas; accept }')
+    result = house.session('192.0.2.2', 'mail.good.example', 'ann@good.example')
+    assert result['filters_not_asked'] == ['spam'] and step(result, 'recipient')['filters_not_asked'] == ['quotas']
+    result = house.session('192.0.2.9', 'pc', 'ann@our.example', 'x@elsewhere.example', more=['--user', 'ann'])
+    assert result['filters_not_asked'] == ['out']
+    text = house.run('--client', '192.0.2.2', '--helo', 'mail.good.example', '--from', 'ann@good.example', '--rcpt',
+                     'alice@our.example', '--dns', os.path.join(house.dir, 'zone')).stdout
+    assert 'filter  quotas would be asked' in text and '\nfilter spam would be asked' in text
+
+
+def test_a_user_is_no_stranger(house):
+    """No rule is asked about who logged in: a session of port 587 has no policy."""
+    house.configure('policy mail { reject }')
+    result = house.session('192.0.2.9', 'pc', 'ann@our.example', 'x@elsewhere.example', more=['--user', 'ann'])
+    assert result['verdict']['outcome'] == 'taken' and not any(s['rules'] for s in result['steps'])
+
+
+def test_thrown_away_or_held_by_recipient(house):
+    house.configure('policy recipient { discard when recipient = bob@our.example; hold when recipient = alice@our.example }')
+    def outcome(*rcpts, message=True):
+        return house.session('192.0.2.2', 'mail.good.example', 'ann@good.example', *rcpts, message=message)['verdict']['outcome']
+    assert outcome('bob@our.example') == outcome('bob@our.example', message=False) == 'discarded'
+    assert outcome('alice@our.example') == outcome('alice@our.example', message=False) == 'held'
+    assert outcome('alice@our.example', 'bob@our.example') == 'held'
+    house.configure('policy recipient { discard when recipient = bob@our.example }')
+    assert outcome('alice@our.example', 'bob@our.example') == 'taken'
+
+
 def test_usage(house):
     help_text = house.run('--help').stdout
     assert '--replay' in help_text and '\n  posthouse simulate --client' in help_text
