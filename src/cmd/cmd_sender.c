@@ -102,8 +102,8 @@ static void show_done(const struct args *a, const json_t *lines, const json_t *l
 
 static int decide(const struct args *a, const char *verb) {
     if (a->words_n != 2) {
-        fprintf(stderr, "%s: sender %s wants one address or network%s\n", a->program, a->words[0],
-                !strcmp(a->words[0], "allow") ? ", or a domain" : "");
+        fprintf(stderr, "%s: sender %s wants one of: a client's address, a network, a domain%s\n", a->program,
+                a->words[0], !strcmp(a->words[0], "block") ? ", a mailbox" : "");
         return EX_USAGE;
     }
     return policy_ask(a, verb, "what", a->words[1], NULL, show_done, NULL);

@@ -81,7 +81,7 @@ static const struct command {
     {"sender", cmd_sender, "what is remembered of those who send to us",
      "usage: posthouse sender list [WHAT] [-c FILE] [--json]\n"
      "       posthouse sender clear WHAT | --all [-c FILE] [--json]\n"
-     "       posthouse sender block ADDRESS | NETWORK [-c FILE] [--json]\n"
+     "       posthouse sender block ADDRESS | NETWORK | DOMAIN | MAILBOX [-c FILE] [--json]\n"
      "       posthouse sender allow ADDRESS | NETWORK | DOMAIN [-c FILE] [--json]\n"
      "\n"
      "list shows who is shut out, who has points for misbehaving, who is known by good mail, who is greylisted or has\n"

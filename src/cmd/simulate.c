@@ -68,8 +68,8 @@ static struct wall now(void *arg) { return ((struct simulate *)arg)->now; }
 
 static bool greylist(void *arg, const struct message_greylist *m, struct message_greylist_reply *out) {
     struct simulate *s = arg;
-    *out = (struct message_greylist_reply){s->came_back ? MESSAGE_PROVEN_CAME_BACK : MESSAGE_PROVEN_NO,
-                                           s->config->gate.greylist.wait};
+    *out = (struct message_greylist_reply){.proven = s->came_back ? MESSAGE_PROVEN_CAME_BACK : MESSAGE_PROVEN_NO,
+                                           .wait_ms = s->config->gate.greylist.wait};
     return true;
 }
 

@@ -110,6 +110,8 @@ static bool replay_fact(void *arg, enum fact which, struct slice name, struct fa
         return true;
     if (is_of_dns(which) || which == FACT_HELO_OURS || which == FACT_RECIPIENTS)
         return false;
+    if (which == FACT_SENDER_BLOCKED || which == FACT_FROM_BLOCKED) // nothing here blocks any
+        return false;
     note_unknown(r, full);
     *out = (struct fact_value){.type = fact_infos[which].type, .yes = which == FACT_PROVEN};
     if (is_result(which) || which == FACT_DMARC_ENFORCED)

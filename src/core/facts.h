@@ -43,6 +43,7 @@ enum fact_type {
     X(SENDER_MISSING,        "sender.missing",       BOOL,   MAIL,      "its domain does not exist")                             \
     X(SENDER_UNREACHABLE,    "sender.unreachable",   BOOL,   MAIL,      "likewise, or it has neither MX nor address")            \
     X(SENDER_NULL_MX,        "sender.null-mx",       BOOL,   MAIL,      "its domain says that it takes no mail (RFC 7505)")      \
+    X(SENDER_BLOCKED,        "sender.blocked",       BOOL,   MAIL,      "a person blocked it or its domain (posthouse sender block)") \
     X(SPF,                   "spf",                  TEXT,   MAIL,      "none neutral pass fail softfail temperror permerror")   \
     X(SPF_DOMAIN,            "spf.domain",           TEXT,   MAIL,      "the domain that SPF was asked about")                   \
     X(SPF_EXPLANATION,       "spf.explanation",      TEXT,   MAIL,      "what that domain says to those who fail")               \
@@ -57,6 +58,7 @@ enum fact_type {
     X(FROM_DOMAIN,           "from.domain",          TEXT,   CONTENT,   "its domain")                                            \
     X(FROM_SEVERAL,          "from.several",         BOOL,   CONTENT,   "there are several From fields, or addresses of several domains in it") \
     X(FROM_BROKEN,           "from.broken",          BOOL,   CONTENT,   "there is no From, several, or one that can't be read")  \
+    X(FROM_BLOCKED,          "from.blocked",         BOOL,   CONTENT,   "a person blocked that address or its domain")         \
     X(DKIM,                  "dkim",                 TEXT,   CONTENT,   "none pass fail policy neutral temperror permerror: the best signature") \
     X(DKIM_DOMAINS,          "dkim.domains",         TEXT,   CONTENT,   "domains whose signatures passed, with spaces between")  \
     X(DMARC,                 "dmarc",                TEXT,   CONTENT,   "none pass fail temperror permerror")                    \

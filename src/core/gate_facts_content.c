@@ -155,6 +155,17 @@ enum dmarc_policy gate_dmarc_enforced(struct gate *g) {
     return asks && !find_vouched(g, d) ? d->asks : DMARC_POLICY_NONE;
 }
 
+static bool find_from_blocked(struct gate *g) {
+    struct gate_message *m = g->message;
+    if (!m->from_blocked_asked && !g->telling) {
+        const struct gate_from *from = gate_find_from(g);
+        m->from_blocked_asked = true;
+        bool blocked = gate_is_blocked(g, from->address, from->domain);
+        m->from_blocked = blocked;
+    }
+    return m->from_blocked;
+}
+
 // --- all of them
 
 static void fact_from(struct gate *g, enum fact which, struct slice name, struct fact_value *out) {
@@ -170,6 +181,8 @@ static void fact_from(struct gate *g, enum fact which, struct slice name, struct
         out->text = gate_find_from(g)->domain;
     else if (which == FACT_FROM_SEVERAL)
         out->yes = author_is_several(g->message->content.header, &g->mail.arena);
+    else if (which == FACT_FROM_BLOCKED)
+        out->yes = find_from_blocked(g);
     else if (which == FACT_FROM_BROKEN)
         out->yes = gate_find_from(g)->broken;
 }

@@ -123,6 +123,28 @@ bool gate_greylist(struct gate *g, bool only_ask, struct message_greylist_reply 
     return g->outside->greylist(g->arg, &q, out);
 }
 
+// Asked only where people blocked any.
+bool gate_is_blocked(struct gate *g, struct slice address, struct slice domain) {
+    ARENA_AUTO struct arena scratch = {.max = 4096};
+    struct message_greylist_reply reply;
+    if (domain.n == 0 || !g->outside->greylist || !gate_find_standing(g)->asks_senders)
+        return false;
+    struct slice local = lower(slice_upto(address, slice_rfind(address, '@')), &scratch);
+    struct message_greylist q = {.client = g->who.ip, .only_ask = true};
+    q.sender = arena_printf(&scratch, "%.*s@%.*s", SLICE_ARG(local), SLICE_ARG(domain));
+    return g->outside->greylist(g->arg, &q, &reply) && reply.blocked;
+}
+
+static bool find_blocked(struct gate *g) {
+    struct gate_message *m = g->message;
+    if (!m->blocked_asked && !g->telling) {
+        m->blocked_asked = true;
+        bool blocked = gate_is_blocked(g, m->sender, m->sender_domain);
+        m->blocked = blocked;
+    }
+    return m->blocked;
+}
+
 static bool is_allowed(struct gate *g) {
     struct fact_value v = {0};
     gate_fact_client(g, FACT_DNSBL_ALLOWED, &v);
@@ -189,6 +211,8 @@ void gate_fact_mail(struct gate *g, enum fact which, struct fact_value *out) {
         out->yes = find_domain(g)->missing;
     else if (which == FACT_SENDER_UNREACHABLE)
         out->yes = find_domain(g)->unreachable;
+    else if (which == FACT_SENDER_BLOCKED)
+        out->yes = find_blocked(g);
     else if (which == FACT_SENDER_NULL_MX)
         out->yes = find_domain(g)->null_mx;
     else

@@ -108,6 +108,7 @@ struct gate {
 struct gate_message {
     struct slice sender, sender_domain; // as it was said; lower case, A-labels
     bool sender_asked, missing, unreachable, null_mx;
+    bool blocked_asked, blocked, from_blocked_asked, from_blocked;
     struct gate_listed listed;
     struct spf_verdict *spf;
 
@@ -167,6 +168,8 @@ bool gate_find_arc_trusted(struct gate *g);
 
 // What is to be done by DMARC: none in monitor mode, or where trusted sealers vouch.
 enum dmarc_policy gate_dmarc_enforced(struct gate *g);
+// Whether a person blocked that address, or `domain`, which is its own in lower case and A-labels.
+bool gate_is_blocked(struct gate *g, struct slice address, struct slice domain);
 bool gate_greylist(struct gate *g, bool only_ask, struct message_greylist_reply *out);
 
 // --- gate_arc.c

@@ -67,6 +67,36 @@ static void test_sessions(void **state) {
     }
 }
 
+// A person blocked a sender: as reverse-path, and in From. Nobody is asked where nobody is blocked.
+static void test_blocked_by_a_person(void **state) {
+    static const struct {
+        const char *sender, *header, *expected;
+        bool asks;
+    } cases[] = {
+        {"x@plain.example", FROM("x@plain.example"), "mail 550 5.7.1", true},
+        {"X@Plain.Example", FROM("x@plain.example"), "mail 550 5.7.1", true},
+        {"", FROM("X@Plain.Example"), "content 550 5.7.1", true},
+        {"y@plain.example", FROM("y@plain.example"), "taken", true},
+        {"", FROM("y@plain.example"), "taken", true},
+        {"x@plain.example", FROM("x@plain.example"), "taken", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct session s = {
+            .client = "192.0.2.3", .helo = "plain.example", .sender = cases[i].sender, .header = cases[i].header};
+        struct here h;
+        struct content c;
+        struct gate_verdict v;
+        char out[64] = "";
+        gate_test_begin(&h, "");
+        h.blocked = "x@plain.example";
+        h.standing.asks_senders = cases[i].asks;
+        gate_test_run(&h, &s, out, &v, &c);
+        if (strcmp(out, cases[i].expected))
+            fail_msg("%zu: %s", i, out);
+        gate_test_end(&h);
+    }
+}
+
 // A stricter house: senders must be reachable.
 static void test_unreachable(void **state) {
     static const struct {
@@ -263,11 +293,17 @@ static void test_list_states(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sessions),      cmocka_unit_test(test_unreachable),
-        cmocka_unit_test(test_texts),         cmocka_unit_test(test_connect),
-        cmocka_unit_test(test_client_name),   cmocka_unit_test(test_nobody_answers),
-        cmocka_unit_test(test_greylist_keys), cmocka_unit_test(test_facts_as_they_were),
-        cmocka_unit_test(test_vouches),       cmocka_unit_test(test_list_states),
+        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_blocked_by_a_person),
+        cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_connect),
+        cmocka_unit_test(test_client_name),
+        cmocka_unit_test(test_nobody_answers),
+        cmocka_unit_test(test_greylist_keys),
+        cmocka_unit_test(test_facts_as_they_were),
+        cmocka_unit_test(test_vouches),
+        cmocka_unit_test(test_list_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,8 @@ static bool client(void *arg, const struct message_client *m, struct arena *aren
 
 static bool greylist(void *arg, const struct message_greylist *m, struct message_greylist_reply *out) {
     struct here *h = arg;
-    *out = (struct message_greylist_reply){h->proven, 120000};
+    *out = (struct message_greylist_reply){
+        .proven = h->proven, .wait_ms = 120000, .blocked = h->blocked && slice_eq(m->sender, slice_str(h->blocked))};
     snprintf(h->key, sizeof h->key, "%.*s", SLICE_ARG(m->domain));
     return !h->unreachable;
 }

@@ -21,6 +21,7 @@ struct here {
     struct message_client_reply standing;
     enum message_proven proven;
     bool early, unreachable;
+    const char *blocked;         // mailbox
     const char *answer;          // of the delegation
     char key[64], request[2048]; // of the greylist; of the delegation
     struct arena arena;

@@ -31,6 +31,7 @@ bool message_client_reply_pack(struct buf *b, const struct message_client_reply 
     message_pack_bool(b, m->shut_out);
     pack_i64(b, m->until_ms);
     pack_i64(b, m->tarpit_ms);
+    message_pack_bool(b, m->asks_senders);
     return pack_slice(b, m->text);
 }
 
@@ -41,6 +42,7 @@ bool message_client_reply_unpack(struct slice payload, struct message_client_rep
     m.shut_out = message_unpack_bool(&u);
     m.until_ms = unpack_i64(&u);
     m.tarpit_ms = unpack_i64(&u);
+    m.asks_senders = message_unpack_bool(&u);
     m.text = unpack_slice(&u);
     if (!unpack_end(&u) || m.until_ms < 0 || m.tarpit_ms < 0)
         return false;
@@ -115,12 +117,14 @@ bool message_greylist_unpack(struct slice payload, struct message_greylist *out)
 
 bool message_greylist_reply_pack(struct buf *b, const struct message_greylist_reply *m) {
     pack_u8(b, (uint8_t)m->proven);
+    message_pack_bool(b, m->blocked);
     return pack_i64(b, m->wait_ms);
 }
 
 bool message_greylist_reply_unpack(struct slice payload, struct message_greylist_reply *out) {
     struct unpack u = {.rest = payload};
     struct message_greylist_reply m = {.proven = (enum message_proven)message_unpack_enum(&u, MESSAGE_PROVEN_WROTE_TO)};
+    m.blocked = message_unpack_bool(&u);
     m.wait_ms = unpack_i64(&u);
     if (!unpack_end(&u) || m.wait_ms < 0)
         return false;

@@ -24,6 +24,7 @@ struct message_client_reply {
     bool shut_out;     // until `until`
     int64_t until_ms;  // from now
     int64_t tarpit_ms; // that replies to errors wait
+    bool asks_senders; // people blocked some by name: to be asked about by GREYLIST
     struct slice
         text; // not ok or shut out: for people: "too many connections from 192.0.2.0/24; try again in 40 seconds"
 };
@@ -55,7 +56,7 @@ struct message_greylist {
     struct slice domain; // that SPF or DKIM proved; empty: the client's network is the key
     struct netaddr client;
     struct slice sender, recipient; // lower case; recipient is empty at content
-    bool only_ask;                  // for the fact `proven`: nothing is counted
+    bool only_ask;                  // for the facts `proven` and `sender.blocked`: nothing is counted
 };
 bool message_greylist_pack(struct buf *b, const struct message_greylist *m);
 bool message_greylist_unpack(struct slice payload, struct message_greylist *out);
@@ -65,6 +66,7 @@ enum message_proven { MESSAGE_PROVEN_NO, MESSAGE_PROVEN_CAME_BACK, MESSAGE_PROVE
 struct message_greylist_reply {
     enum message_proven proven; // not NO: it passes
     int64_t wait_ms;            // NO: until a second try counts
+    bool blocked;               // a person blocked `sender` or its domain
 };
 bool message_greylist_reply_pack(struct buf *b, const struct message_greylist_reply *m);
 bool message_greylist_reply_unpack(struct slice payload, struct message_greylist_reply *out);

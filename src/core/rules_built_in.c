@@ -19,6 +19,7 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
 
     [CONFIG_STAGE_MAIL] =
         "accept when client.trusted or client.local\n"
+        "reject 550 5.7.1 when sender.blocked \"mail from {sender} is blocked here\"\n"
         "reject 503 5.5.1 when pipelined and not client.known \"you talked before it was your turn\"\n"
         "reject 550 5.7.27 when sender.null-mx \"{sender.domain} takes no mail, so it sends none (RFC 7505)\"\n"
         "reject 550 5.1.8 when sender.missing \"{sender.domain} does not exist\"\n",
@@ -39,6 +40,7 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
         "reject 550 5.7.23 when spf = fail and dmarc = none and not (dkim in pass, temperror or arc.trusted) "
         "\"forged: SPF of {spf.domain} fails: {spf.explanation}\"\n"
         "accept when client.local\n"
+        "reject 550 5.7.1 when from.blocked \"mail from {from} is blocked here\"\n"
         "quarantine when from.broken \"no From that can be read\"\n"
         "greylist when spf != pass and client.ptr-confirmed and not proven\n",
 };

@@ -19,7 +19,8 @@
 // noticed as probing, once a window: an address, or a network whose hosts share the work.
 //
 // A person may say otherwise: what is allowed is known and never shut out, what is blocked is shut out, until that is
-// cleared.
+// cleared. A mailbox or a domain, with what is below it, can be blocked as well: then it is mail in their name that
+// isn't wanted, whoever brings it.
 //
 // Pure: times are handed in; a wall clock that steps back prolongs no shut-out beyond its longest.
 #pragma once
@@ -53,7 +54,8 @@ enum standing_mark { STANDING_UNMARKED, STANDING_BLOCKED, STANDING_ALLOWED };
 struct standing {
     const struct config_shutout *config;
     struct bounded by[STANDING_KINDS];
-    struct bounded marks;     // by address, network or domain
+    struct bounded marks;     // by address, network, domain or mailbox
+    size_t blocked_names;     // domains and mailboxes among them
     uint16_t lengths[2][129]; // how many marked networks of that many bits there are, of IPv4 and of IPv6
 };
 
@@ -69,6 +71,10 @@ struct standing_client standing_of_client(const struct standing *s, const struct
 
 // Lower case; empty is not known.
 bool standing_knows_domain(const struct standing *s, struct slice domain, struct wall now);
+
+// Whether a person blocked that mailbox, its domain or one above; of several words the narrowest counts. Lower case,
+// A-labels.
+bool standing_blocks_sender(const struct standing *s, struct slice mailbox);
 
 // What has just begun.
 struct standing_news {
@@ -109,7 +115,8 @@ void standing_list(const struct standing *s, struct slice what, struct wall now,
 // Forgets what `what` is remembered by, marks too, or (empty) points and shut-outs of all. Gives how many there were.
 uint32_t standing_clear(struct standing *s, struct slice what, struct wall now);
 
-// `what`: an address, a network or (ALLOWED) a domain. False: it is none, or there are too many.
+// `what`: an address, a network, a domain ("@" or "." before it are nothing) or (BLOCKED) a mailbox. False: it is none,
+// or there are too many.
 bool standing_set_mark(struct standing *s, struct slice what, enum standing_mark mark, struct wall now);
 
 void standing_sweep(struct standing *s, struct wall now); // forgets some of what stands for nothing any more

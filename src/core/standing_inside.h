@@ -34,5 +34,3 @@ void standing_why(const struct standing_entry *e, char to[STANDING_WHY]);
 // standing_mark.c
 enum standing_mark standing_mark_of_client(const struct standing *s, const struct netaddr *client);
 enum standing_mark standing_mark_of(const struct standing *s, struct slice name);
-void standing_note_length(struct standing *s, struct slice name, int by);
-void standing_forget_mark(struct standing *s, struct standing_marked *m);

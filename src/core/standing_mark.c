@@ -1,17 +1,22 @@
 // standing_mark: what people said of senders; and what people see and clear.
 #include "core/standing_inside.h"
 
+#include "mail/address.h"
+
+enum { NAME_MEMORY = 64 * 1024, LOCAL_MAX = 64 };
+
 // --- names
 
 static bool is_domain(struct slice s) {
-    bool dot = false;
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c <= ' ' || c == 0x7f || c == '@' || c == '/' || c == ':')
+    return slice_find(s, '.') < s.n && s.n <= STANDING_DOMAIN_MAX && address_domain_ok(s);
+}
+
+static bool is_mailbox(struct slice s) {
+    size_t at = slice_rfind(s, '@');
+    for (size_t i = 0; i < at && at < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
             return false;
-        dot |= c == '.';
-    }
-    return dot && s.n <= STANDING_DOMAIN_MAX;
+    return at > 0 && at <= LOCAL_MAX && at < s.n && is_domain(slice_from(s, at + 1));
 }
 
 // An address means its /64 where it is IPv6; a network is written as it is kept. False: it is a domain, or nothing.
@@ -27,20 +32,37 @@ static bool canonical_net(struct slice what, char to[CLIENT_NAME], struct slice 
     return true;
 }
 
-static struct slice canonical(struct slice what, char to[CLIENT_NAME]) {
-    struct slice name = what;
-    (void)canonical_net(what, to, &name);
-    return name;
+// As envelopes have it: A-labels. What is no name stays what it is.
+static struct slice canonical_name(struct slice what, struct arena *arena) {
+    size_t at = slice_rfind(what, '@');
+    bool mailbox = at > 0 && at < what.n;
+    struct slice local = slice_upto(what, mailbox ? at : 0), domain = slice_from(what, mailbox ? at + 1 : 0), normal;
+    struct err ignored;
+    if (!mailbox && what.n && (what.p[0] == '@' || what.p[0] == '.'))
+        domain = slice_from(what, 1);
+    if (!is_domain(domain) || !address_normalize_domain(domain, arena, &normal, &ignored))
+        return what;
+    return mailbox ? arena_printf(arena, "%.*s@%.*s", SLICE_ARG(local), SLICE_ARG(normal)) : normal;
+}
+
+static struct slice canonical(struct slice what, char to[CLIENT_NAME], struct arena *arena) {
+    struct slice name;
+    return canonical_net(what, to, &name) ? name : canonical_name(what, arena);
 }
 
 // --- marks
 
-void standing_note_length(struct standing *s, struct slice name, int by) {
+static void note_length(struct standing *s, struct slice name, int by) {
     struct netaddr_net net;
     if (netaddr_parse_net(name, &net)) {
         uint16_t *n = &s->lengths[net.base.family == NETADDR_V6][net.bits];
         *n = (uint16_t)(*n + by);
     }
+}
+
+static bool blocks_name(const struct standing_marked *m) {
+    struct netaddr_net net;
+    return m->mark == STANDING_BLOCKED && !netaddr_parse_net(m->entry.key, &net);
 }
 
 enum standing_mark standing_mark_of(const struct standing *s, struct slice name) {
@@ -61,25 +83,45 @@ enum standing_mark standing_mark_of_client(const struct standing *s, const struc
     return STANDING_UNMARKED;
 }
 
-void standing_forget_mark(struct standing *s, struct standing_marked *m) {
-    standing_note_length(s, m->entry.key, -1);
+bool standing_blocks_sender(const struct standing *s, struct slice mailbox) {
+    struct slice name = mailbox;
+    enum standing_mark mark = s->blocked_names ? standing_mark_of(s, name) : STANDING_UNMARKED;
+    if (!s->blocked_names || mailbox.n == 0)
+        return false;
+    name = slice_from(mailbox, slice_rfind(mailbox, '@') + 1);
+    while (mark == STANDING_UNMARKED && name.n) {
+        mark = standing_mark_of(s, name);
+        name = slice_from(name, slice_find(name, '.') + 1);
+    }
+    return mark == STANDING_BLOCKED;
+}
+
+static void forget_mark(struct standing *s, struct standing_marked *m) {
+    note_length(s, m->entry.key, -1);
+    s->blocked_names -= blocks_name(m);
     bounded_remove(&s->marks, &m->entry);
 }
 
 bool standing_set_mark(struct standing *s, struct slice what, enum standing_mark mark, struct wall now) {
+    ARENA_AUTO struct arena arena = {.max = NAME_MEMORY};
     char text[CLIENT_NAME];
-    struct slice name = what;
+    struct slice name;
     bool net = canonical_net(what, text, &name);
-    if (!net && (mark != STANDING_ALLOWED || !is_domain(name)))
+    if (!net)
+        name = canonical_name(what, &arena);
+    if (!net && !is_domain(name) && !(mark == STANDING_BLOCKED && is_mailbox(name)))
         return false;
     struct standing_marked *m = bounded_find(&s->marks, name);
     if (!m && s->marks.map.n >= STANDING_MARKS)
         return false;
-    if (!m)
-        standing_note_length(s, name, 1);
+    if (m)
+        s->blocked_names -= blocks_name(m);
+    else
+        note_length(s, name, 1);
     m = bounded_get(&s->marks, name);
     m->mark = mark;
     m->since = now;
+    s->blocked_names += blocks_name(m);
     return true;
 }
 
@@ -144,9 +186,10 @@ static void list_rank(const struct standing *s, enum standing_kind kind, int whi
 
 void standing_list(const struct standing *s, struct slice what, struct wall now,
                    void (*each)(void *arg, const struct standing_line *line), void *arg) {
+    ARENA_AUTO struct arena arena = {.max = NAME_MEMORY};
     const struct standing_marked *m;
     char text[CLIENT_NAME];
-    struct slice only = canonical(what, text);
+    struct slice only = canonical(what, text, &arena);
     for (size_t at = 0; (m = map_next(&s->marks.map, &at));)
         if (!only.n || slice_eq(only, m->entry.key))
             list_mark(m, each, arg);
@@ -177,8 +220,9 @@ static uint32_t clear_points(struct standing *s, struct wall now) {
 }
 
 uint32_t standing_clear(struct standing *s, struct slice what, struct wall now) {
+    ARENA_AUTO struct arena arena = {.max = NAME_MEMORY};
     char text[CLIENT_NAME];
-    struct slice only = canonical(what, text);
+    struct slice only = canonical(what, text, &arena);
     struct standing_marked *m = only.n ? bounded_find(&s->marks, only) : NULL;
     uint32_t n = 0;
     if (!only.n)
@@ -190,6 +234,6 @@ uint32_t standing_clear(struct standing *s, struct slice what, struct wall now) 
         n += e != NULL;
     }
     if (m)
-        standing_forget_mark(s, m);
+        forget_mark(s, m);
     return n + (m != NULL);
 }

@@ -238,7 +238,6 @@ static void test_marks(void **state) {
     assert_true(standing_set_mark(&s, SLICE("2001:db8::/32"), STANDING_BLOCKED, at(0)));
     assert_true(standing_set_mark(&s, SLICE("2001:db8:1:1::25"), STANDING_ALLOWED, at(0)));
     assert_true(standing_set_mark(&s, SLICE("example.net"), STANDING_ALLOWED, at(0)));
-    assert_false(standing_set_mark(&s, SLICE("example.net"), STANDING_BLOCKED, at(0)));
     assert_false(standing_set_mark(&s, SLICE("192.0.2.1/24"), STANDING_BLOCKED, at(0))); // host bits
     assert_false(standing_set_mark(&s, SLICE("a@example.net"), STANDING_ALLOWED, at(0)));
     assert_false(standing_set_mark(&s, SLICE("nonsense"), STANDING_ALLOWED, at(0)));
@@ -249,12 +248,58 @@ static void test_marks(void **state) {
     assert_true(of(&s, "2001:db8:1:1::77", at(9)).known);
     assert_false(of(&s, "198.51.100.1", at(9)).blocked);
     assert_true(standing_knows_domain(&s, SLICE("example.net"), at(9)));
+    assert_false(standing_blocks_sender(&s, SLICE("a@example.net")));
     relay(&s, "192.0.2.7", 100, at(9));
     assert_false(of(&s, "192.0.2.7", at(9)).shut_out);
     assert_int_equal(standing_clear(&s, SLICE("192.0.2.7"), at(9)), 2); // the points as well
     assert_true(of(&s, "192.0.2.7", at(9)).blocked);
     assert_int_equal(standing_clear(&s, SLICE("192.0.2.0/24"), at(9)), 1);
     assert_false(of(&s, "192.0.2.7", at(9)).blocked);
+    standing_done(&s);
+}
+
+static void test_blocked_names(void **state) {
+    static const struct {
+        const char *sender;
+        bool blocked;
+    } rows[] = {{"a@bad.example", true},
+                {"a@sub.bad.example", true},
+                {"a@notbad.example", false},
+                {"a@good.bad.example", false},
+                {"a@x.good.bad.example", false},
+                {"spam@free.example", true},
+                {"ham@free.example", false},
+                {"spam@x.free.example", false},
+                {"a@xn--bcher-kva.example", true},
+                {"", false},
+                {"a@example", false},
+                {"postmaster", false}};
+    struct standing s;
+    standing_init(&s, &usual, &key);
+    assert_false(standing_blocks_sender(&s, SLICE("a@bad.example")));
+    assert_true(standing_set_mark(&s, SLICE("@bad.example"), STANDING_BLOCKED, at(0)));
+    assert_true(standing_set_mark(&s, SLICE("good.bad.example"), STANDING_ALLOWED, at(0)));
+    assert_true(standing_set_mark(&s, SLICE("spam@free.example"), STANDING_BLOCKED, at(0)));
+    assert_true(standing_set_mark(&s,
+                                  SLICE("b\xc3\xbc"
+                                        "cher.example"),
+                                  STANDING_BLOCKED, at(0)));
+    assert_int_equal(s.blocked_names, 3);
+    assert_true(standing_set_mark(&s, SLICE(".bad.example"), STANDING_BLOCKED, at(0))); // the same again
+    assert_int_equal(s.blocked_names, 3);
+    static const char *const none[] = {"spam@free.example/24", "@",           "a@", "@b", "*.bad.example",
+                                       "a b@bad.example",      "bad..example"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_false(standing_set_mark(&s, slice_str(none[i]), STANDING_BLOCKED, at(0)));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (standing_blocks_sender(&s, slice_str(rows[i].sender)) != rows[i].blocked)
+            fail_msg("%s", rows[i].sender);
+    assert_false(of(&s, "192.0.2.1", at(0)).shut_out);
+    assert_int_equal(standing_clear(&s, SLICE("bad.example"), at(1)), 1);
+    assert_false(standing_blocks_sender(&s, SLICE("a@bad.example")));
+    assert_true(standing_set_mark(&s, SLICE("spam@free.example"), STANDING_BLOCKED, at(0)));
+    assert_int_equal(standing_clear(&s, SLICE("spam@free.example"), at(1)), 1);
+    assert_int_equal(s.blocked_names, 1);
     standing_done(&s);
 }
 
@@ -419,6 +464,7 @@ int main(void) {
         cmocka_unit_test(test_a_list_is_no_probe),
         cmocka_unit_test(test_never),
         cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_blocked_names),
         cmocka_unit_test(test_marks_are_bounded),
         cmocka_unit_test(test_list_and_clear),
         cmocka_unit_test(test_kept),

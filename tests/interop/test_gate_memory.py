@@ -165,9 +165,34 @@ def test_people_block_and_allow(sites):
     assert {(e['what'], e['state']) for e in entries(site)} >= {('127.1.0.0/24', 'blocked'), ('127.1.0.7', 'allowed')}
     site.run('sender', 'clear', '127.1.0.0/24')
     assert greeting(site, '127.1.0.1') == 220
-    site.run('sender', 'block', 'example.net', expect=65)
+    site.run('sender', 'block', 'no such thing', expect=65)
     site.run('sender', 'block', expect=64)
     site.run('sender', 'clear', expect=64)
+
+
+def sender(site, host, address):
+    """The reply to MAIL, and by which rule."""
+    with enter(site, host) as w:
+        return w.say(f'MAIL FROM:<{address}>')[0]
+
+
+def test_people_block_names(sites):
+    site = sites('checks { loopback on; greet-wait 0s; dns-time 100ms }\npolicy recipient { accept }\n')
+    assert site.run('sender', 'block', 'Bad.Example').stdout == 'Bad.Example is blocked\n'
+    site.run('sender', 'block', 'spam@free.example')
+    site.run('sender', 'allow', 'good.bad.example')
+    site.run('sender', 'allow', 'ham@free.example', expect=65)
+    assert {(e['what'], e['state'], e['kind']) for e in entries(site)} == {
+        ('bad.example', 'blocked', 'domain'), ('spam@free.example', 'blocked', 'mailbox'), ('good.bad.example', 'allowed', 'domain')}
+    kill_policy(site)
+    asked = {a: sender(site, '127.1.0.1', a) for a in ('a@bad.example', 'a@x.bad.example', 'a@good.bad.example',
+                                                       'spam@free.example', 'ham@free.example')}
+    assert [code for code in asked.values()] == [550, 550, 250, 550, 250], asked
+    wait_until(lambda: 'sender.blocked' in site.run('explain', 'a@x.bad.example', expect=None).stdout, 10, 0.2)
+    story = site.run('explain', 'a@x.bad.example').stdout
+    assert 'reject 550 5.7.1 when sender.blocked' in story and 'mail from a@x.bad.example is blocked here' in story
+    assert site.run('sender', 'clear', 'bad.example').stdout == '1 entry cleared\n'
+    assert sender(site, '127.1.0.1', 'a@bad.example') == 250
 
 
 # --- probing

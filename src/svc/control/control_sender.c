@@ -74,8 +74,9 @@ static void decide(struct control *c, enum link_type type, struct slice what, st
     if (got.ok)
         control_request_done(to, SLICE("count"), got.count);
     else
-        control_request_failed(to, EX_DATAERR, "\"%.*s\" is no address and no network%s, or too much is said already",
-                               SLICE_ARG(slice_upto(what, 80)), type == LINK_SENDER_ALLOW ? " and no domain" : "");
+        control_request_failed(
+            to, EX_DATAERR, "\"%.*s\" is no client's address, no network and no domain%s, or too much is said already",
+            SLICE_ARG(slice_upto(what, 80)), type == LINK_SENDER_ALLOW ? "" : ", no mailbox either");
 }
 
 // Names are kept in lower case.

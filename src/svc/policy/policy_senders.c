@@ -34,7 +34,8 @@ static void add_standing(void *arg, const struct standing_line *l) {
     if (!e)
         return;
     standing_line_why(l, why);
-    *e = (struct message_sender_entry){.kind = kinds[l->kind],
+    bool mailbox = l->kind == STANDING_DOMAIN && slice_find(l->what, '@') < l->what.n;
+    *e = (struct message_sender_entry){.kind = mailbox ? MESSAGE_SENDER_MAILBOX : kinds[l->kind],
                                        .state = state_of(l),
                                        .what = l->what,
                                        .points = l->points,

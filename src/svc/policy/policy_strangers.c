@@ -85,8 +85,12 @@ static void look_at_client(struct policy_service *s, const struct message_client
     struct standing_client c = {.known = false};
     if (is_stranger(s, &m->client, m->local))
         c = standing_of_client(&s->standing, &m->client, world_wall(s->world));
-    *r = (struct message_client_reply){
-        .ok = true, .known = c.known, .shut_out = c.shut_out, .until_ms = c.until_ms, .tarpit_ms = c.tarpit_ms};
+    *r = (struct message_client_reply){.ok = true,
+                                       .known = c.known,
+                                       .shut_out = c.shut_out,
+                                       .until_ms = c.until_ms,
+                                       .tarpit_ms = c.tarpit_ms,
+                                       .asks_senders = s->standing.blocked_names > 0};
     if (c.shut_out) {
         say_shut_out(&m->client, &c, text);
     } else if (!within_rates(s, &tally, &refusal)) {
@@ -112,12 +116,18 @@ static void answer_client(struct policy_service *s, struct peer_link *from, cons
 
 // --- greylisting
 
-static struct message_greylist_reply ask_greylist(struct policy_service *s, const struct message_greylist *m) {
+static struct message_greylist_reply remembered(struct policy_service *s, const struct message_greylist *m) {
     struct wall now = world_wall(s->world);
     if (standing_knows_domain(&s->standing, m->domain, now) ||
         (m->client.family != NETADDR_NONE && standing_of_client(&s->standing, &m->client, now).known))
         return (struct message_greylist_reply){.proven = MESSAGE_PROVEN_KNOWN};
     return greylist_ask(&s->greylist, m, now);
+}
+
+static struct message_greylist_reply ask_greylist(struct policy_service *s, const struct message_greylist *m) {
+    struct message_greylist_reply r = remembered(s, m);
+    r.blocked = standing_blocks_sender(&s->standing, m->sender);
+    return r;
 }
 
 static void answer_greylist(struct policy_service *s, struct peer_link *from, const struct link_frame *frame) {
