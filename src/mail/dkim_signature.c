@@ -266,7 +266,7 @@ bool dkim_signature_accept(const struct dkim_signature *s, struct wall now, stru
     if (s->kind == DKIM_SIGNATURE_MAIL && !accept_mail(s, e))
         return false;
     if (slice_eq(s->algorithm, SLICE("rsa-sha1")))
-        return err_set(e, ERR_PERMANENT, "rsa-sha1 is no signature any more (RFC 8301)");
+        return err_set(e, ERR_PERMANENT, "rsa-sha1 (a=) is no signature any more (RFC 8301)");
     if (!s->ed25519 && !slice_eq(s->algorithm, SLICE("rsa-sha256")))
         return err_set(e, ERR_PERMANENT, "its algorithm (a=) is unknown");
     return (s->kind == DKIM_SIGNATURE_ARC_SEAL || accept_names(s, e)) && accept_time(s, now, e);

@@ -81,6 +81,9 @@ def test_isemail(corpora, posthouse):
     ('dkim-key', 'v=DKIM1; k=rsa', 15),
     ('dkim-signature', 'v=1; a=rsa-sha256; d=e.test; s=x; h=from; bh=AA==; b=!', 52),
     ('dkim-signature', 'v=1; a=rsa-sha256; b=AA\0', 24),
+    ('dkim-key', 'v=DKIM1;; p=', 9),
+    ('dkim-signature', 'DKIM-Signature: v=1; a=rsa-sha1; d=e.org; s=s; b=AAAA', 54),
+    ('dkim-signature', 'v=1; a=rsa-sha1; d=e.org; s=s; h=from; bh=AAAA; b=AAAA', 6),
     ('mta-sts', 'v=STSv1; id=a-b', 14),
     ('tlsrpt', 'v=TLSRPTv1; rua=x', 17),
 ])
