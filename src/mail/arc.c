@@ -120,6 +120,10 @@ static void check_message(const struct arc_verify_inside *in, size_t back, struc
     *out = (struct dkim_checked){.result = DKIM_TEMPERROR, .why = SLICE("out of memory")};
     if (dkim_signature_digest(s, in->chosen[back].fields, in->chosen[back].n, digest))
         dkim_publics_check(&in->keys, in->message_keys[back], s, digest, arena, out);
+    if (out->result == DKIM_PASS && in->chosen[back].more_from) { // RFC 6376 8.15
+        out->result = DKIM_POLICY;
+        out->why = SLICE("there is a From field that is not signed");
+    }
 }
 
 static void check_seal(const struct arc_verify_inside *in, size_t n, struct arena *arena, struct dkim_checked *out) {

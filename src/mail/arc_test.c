@@ -178,12 +178,25 @@ static void test_lost(void **state) {
     check(&message, ARC_FAIL, 5, 0, "names a seal");
 }
 
+// A reader would be shown it (RFC 6376 8.15).
+static void test_other_from(void **state) {
+    BUF_AUTO struct buf message = {.max = ROOM};
+    buf_add_str(&message, HEADER "\r\n" BODY);
+    names = SLICE("From:Subject");
+    assert_true(seal(&message, "rsa", "one.example"));
+    names = SLICE_EMPTY;
+    check(&message, ARC_PASS, 1, 0, "");
+    replace(&message, "ARC-Seal:", "From: B <b@example.com>\r\nARC-Seal:");
+    check(&message, ARC_FAIL, 1, 0, "From field that is not signed");
+}
+
 static void test_broken(void **state) {
     static const struct {
         const char *what, *to, *why;
     } table[] = {
         {"there.", "There.", "body has changed"},
         {"Subject: one", "Subject: two", "message signature of set 2"},
+        {"From: A", "From: B <b@example.com>\r\nFrom: A", "message signature of set 2"},
         {"cv=none", "cv=pass", "cv=none"},
         {"cv=pass", "cv=none", "cv=pass"},
         {"cv=pass", "cv=fail", "broken already"},
@@ -378,6 +391,7 @@ int main(void) {
         cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_little_memory),
         cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_other_from),
         cmocka_unit_test(test_strict_key),
         cmocka_unit_test(test_long_results),
         cmocka_unit_test(test_instance_of_results),
