@@ -158,15 +158,28 @@ static void show_spf(const struct verify_found *f) {
         line_spf("helo", &f->helo);
 }
 
+// What is known of it; of what can't be read that may be nothing.
+static void show_signature(const struct dkim_verdict *s) {
+    BUF_AUTO struct buf b = {.max = LINE_TEXT};
+    if (s->domain.n)
+        buf_addf(&b, ", %.*s", SLICE_ARG(s->domain));
+    if (s->selector.n)
+        buf_addf(&b, ", selector %.*s", SLICE_ARG(s->selector));
+    if (s->algorithm.n)
+        buf_addf(&b, ", %.*s", SLICE_ARG(s->algorithm));
+    if (s->bits)
+        buf_addf(&b, ", %u bits", s->bits);
+    buf_add_str(&b, s->testing ? ", testing" : "");
+    struct slice known = slice_from(buf_slice(&b), 2);
+    line("dkim", dkim_result_name(s->result), s->result == DKIM_PASS, "%.*s%s%.*s", SLICE_ARG(known),
+         known.n && s->why.n ? ": " : "", SLICE_ARG(s->why));
+}
+
 static void show_dkim(const struct dkim_verify *v) {
     if (v->n == 0)
         line("dkim", "none", false, "there is no signature");
-    for (size_t i = 0; i < v->n; i++) {
-        const struct dkim_verdict *s = &v->list[i];
-        line("dkim", dkim_result_name(s->result), s->result == DKIM_PASS, "%.*s, selector %.*s, %.*s, %u bits%s%s%.*s",
-             SLICE_ARG(s->domain), SLICE_ARG(s->selector), SLICE_ARG(s->algorithm), s->bits,
-             s->testing ? ", testing" : "", s->why.n ? ": " : "", SLICE_ARG(s->why));
-    }
+    for (size_t i = 0; i < v->n; i++)
+        show_signature(&v->list[i]);
     if (v->ignored)
         line("dkim", "", false, "%zu further signatures were not looked at", v->ignored);
 }
@@ -176,8 +189,9 @@ static void show_arc(const struct arc_verdict *v) {
         line("arc", arc_result_name(v->result), false, "%s%.*s", v->why.n ? "" : "there is no chain",
              SLICE_ARG(v->why));
     else
-        line("arc", arc_result_name(v->result), v->result == ARC_PASS, "%u set%s, the newest by %.*s%s%.*s",
-             v->instance, v->instance == 1 ? "" : "s", SLICE_ARG(v->domain), v->why.n ? ": " : "", SLICE_ARG(v->why));
+        line("arc", arc_result_name(v->result), v->result == ARC_PASS, "%u set%s%s%.*s%s%.*s", v->instance,
+             v->instance == 1 ? "" : "s", v->domain.n ? ", the newest by " : "", SLICE_ARG(v->domain),
+             v->why.n ? ": " : "", SLICE_ARG(v->why));
 }
 
 static void show_dmarc(const struct verify_found *f) {
