@@ -189,6 +189,8 @@ static bool find_place(struct arc_seal *s, const struct arc_verdict *before, str
         return err_set(e, ERR_PERMANENT, "the chain has %d sets; no more can be added", ARC_SETS_MAX);
     if (before->result == ARC_NONE)
         return true;
+    if (before->result == ARC_FAIL && before->temporary)
+        return err_set(e, ERR_TEMPORARY, "it can't be known now whether the chain holds");
     if (!arc_sets_read(header, s->when, arena, &sets, &broken, &why))
         return full(e);
     if (sets.n && sets.list[sets.n - 1].has_seal && slice_eq(sets.list[sets.n - 1].seal.chain, SLICE("fail")))

@@ -8,7 +8,7 @@
 //     arc_seal_finish(&s, signature, &front);
 //
 // A chain that was found broken is sealed as such, over the new set alone (5.1.2); one that says so itself, or has no
-// room, takes no further set.
+// room, takes no further set. Where DNS gave no answer nothing is added: cv=fail would be for good.
 #pragma once
 
 #include "base/err.h"
@@ -34,7 +34,7 @@ struct arc_seal {
 };
 
 // `header`: as it came; `results`: "authserv-id; method=result ..." on one line, which may be long. All must stay until
-// the end, as the arena must. Permanent: no further set can be added.
+// the end, as the arena must. Permanent: no further set can ever be added.
 MUST_CHECK bool arc_seal_begin(struct arc_seal *s, const struct arc_seal_by *by, const struct arc_verdict *before,
                                struct slice header, struct slice results, struct wall when, enum dkim_canon body,
                                const uint8_t body_hash[DIGEST_SHA256_SIZE], struct arena *arena, struct err *e);
