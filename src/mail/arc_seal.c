@@ -7,6 +7,7 @@
 #include "mail/header.h"
 
 enum { WIDTH = 76, FIELD_MAX = 1024 * 1024, SIGNATURE_BYTES = 2048, SEAL_ROOM = 700 };
+enum { MAIL_SIGNATURES = 20 }; // DKIM-Signatures that are signed, the lowest ones
 
 // --- fields
 
@@ -161,8 +162,8 @@ static bool usual_names(struct slice header, struct buf *names) {
         return false;
     buf_add(names, buf_slice(&h.names));
     dkim_sign_header_done(&h);
-    while (header_next(&header, &field))
-        if (slice_ieq(field.name, SLICE("DKIM-Signature")))
+    for (size_t n = 0; n < MAIL_SIGNATURES && header_next(&header, &field);)
+        if (slice_ieq(field.name, SLICE("DKIM-Signature")) && ++n)
             buf_add_str(names, ":DKIM-Signature");
     return !names->failed;
 }

@@ -342,6 +342,18 @@ static void test_full(void **state) {
     assert_true(slice_search(v.verdict.why, SLICE("more than 150")) < v.verdict.why.n);
 }
 
+// However many signatures a stranger writes, ours stays one that can be verified.
+static void test_many_signatures(void **state) {
+    BUF_AUTO struct buf message = {.max = ROOM};
+    for (unsigned i = 0; i < 1000; i++)
+        buf_addf(&message, "DKIM-Signature: %u\r\n", i);
+    buf_add_str(&message, HEADER "\r\n" BODY);
+    assert_true(seal(&message, "rsa", "one.example"));
+    check(&message, ARC_PASS, 1, 0, "");
+    replace(&message, "bh=AAAA", "bh=AAAB");
+    check(&message, ARC_FAIL, 1, 0, "does not fit");
+}
+
 static void test_little_memory(void **state) {
     BUF_AUTO struct buf message = {.max = ROOM};
     struct slice body;
@@ -393,6 +405,7 @@ int main(void) {
         cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_little_memory),
         cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_many_signatures),
         cmocka_unit_test(test_other_from),
         cmocka_unit_test(test_strict_key),
         cmocka_unit_test(test_long_results),
