@@ -10,6 +10,9 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 yaml = pytest.importorskip('yaml')
 dkim_suite = pytest.importorskip('dkim_suite')
+cross_arc = pytest.importorskip('cross_arc')
+
+CASES = 300
 
 
 def documents(corpora, name):
@@ -109,3 +112,9 @@ def test_chain(built):
         assert (ours['result'], ours['instance'], ours['oldest_pass']) == ('pass', i, 0)
         cv, _, why = dkim.arc_verify(message, dnsfunc=lambda n, timeout=5: dkim_suite.text_of(records, n))
         assert cv == b'pass', why
+
+
+def test_generated(built):
+    passes, differ = cross_arc.compare(built('dkim_lines'), CASES, 1)
+    assert differ == []
+    assert passes > CASES / 6
