@@ -37,7 +37,8 @@ struct check {
     size_t known_n;
     struct walk *from; // NULL before it was needed
     size_t walks;
-    bool uncertain; // what failed for now could have made it pass
+    bool uncertain;    // what failed for now could have made it pass
+    bool other_record; // or could have been another record that holds
 };
 
 const char *dmarc_result_name(enum dmarc_result r) {
@@ -245,7 +246,7 @@ static bool find_record(struct check *c, const struct node **found) {
     *found = record_at(w, w->organisation);
     if (!*found)
         *found = w->psd;
-    c->uncertain |= w->failed; // another record could have come before it (5.3.6)
+    c->other_record = w->failed;
     if (*found)
         return true;
     return w->failed ? say(c, DMARC_TEMPERROR, "DNS gave no answer about the record")
@@ -352,6 +353,8 @@ static void conclude(struct check *c) {
     if (v->dkim_aligned || v->spf_aligned) {
         v->result = DMARC_PASS;
         explain_pass(c);
+    } else if (c->other_record) { // 5.3.6
+        say(c, DMARC_TEMPERROR, "DNS gave no answer about a record that might hold instead");
     } else if (c->uncertain) {
         say(c, DMARC_TEMPERROR, "something that could have passed got no answer of DNS");
     } else {
