@@ -1,4 +1,4 @@
-// smtpd_sign_fake: one rule, one signature.
+// signing_fake: one rule, one signature.
 #include "smtpd_sign_fake.h"
 
 static const struct message_keys_set *signers(void *arg) {
@@ -19,5 +19,5 @@ void fake_signer_begin(struct fake_signer *f, struct slice domain, struct smtpd_
         .key = 7, .ed25519 = true, .domain = domain, .signer = domain, .selector = SLICE("s1")};
     f->set = (struct message_keys_set){.dkims = &f->rule, .dkims_n = 1};
     shared->signers = signers;
-    shared->signer = (struct smtpd_signer){sign, f};
+    shared->signer = (struct signer){sign, f};
 }

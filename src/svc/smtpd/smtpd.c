@@ -122,13 +122,9 @@ void smtpd_offer_tls(struct smtpd_service *s, struct tls_server *tls) {
 
 static const struct message_keys_set *signers(void *arg) { return keys_client_set(arg); }
 
-static FIBER_FN bool sign(void *arg, const struct message_keys_sign *what, struct buf *out, struct err *e) {
-    return keys_client_sign(arg, what, out, e);
-}
-
 void smtpd_sign_with(struct smtpd_service *s, struct keys_client *keys) {
     s->shared.signers = signers;
-    s->shared.signer = (struct smtpd_signer){.sign = sign, .arg = keys};
+    s->shared.signer = signer_of_keys(keys);
 }
 
 void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer, uint32_t instance) {

@@ -23,7 +23,7 @@
 #include "svc/smtpd/smtpd_backend.h"
 #include "svc/smtpd/smtpd_pace.h"
 #include "svc/smtpd/smtpd_record.h"
-#include "svc/smtpd/smtpd_sign.h"
+#include "svc/signing.h"
 #include "svc/smtpd/smtpd_transaction.h"
 #include "wire/link_frame.h"
 
@@ -58,7 +58,7 @@ struct smtpd_shared {
     // Who signs for whom, for submission: the latest of the process that has the keys, valid until the caller waits; it
     // gives NULL before there is any, and then nothing is taken. NULL: nobody signs. Is given signer.arg.
     const struct message_keys_set *(*signers)(void *arg);
-    struct smtpd_signer signer;
+    struct signer signer;
     const enum dnsbl_state *list_states; // of each of the configuration's lists; NULL: all are good
     struct smtpd_delegation *delegation; // NULL: no server of policy can be asked
     struct smtpd_wrote *wrote;           // NULL: nobody remembers

@@ -22,7 +22,7 @@ struct smtpd_submit *smtpd_submit_new(struct smtpd_session *s) {
 
 void smtpd_submit_done(struct smtpd_submit *u) {
     if (u)
-        smtpd_sign_done(&u->sign);
+        signing_done(&u->sign);
 }
 
 // --- what a user may
@@ -106,7 +106,7 @@ static bool begin_signing(struct smtpd_aside *a, const struct smtpd_session *s, 
     const struct message_keys_set *set = shared->signers(shared->signer.arg);
     if (!set)
         return err_smtp(e, 451, "4.7.5", "the message can't be signed now, please try again later");
-    smtpd_sign_begin(&u->sign, set->dkims, set->dkims_n, domain_of(u->found.from.list[0]), buf_slice(&a->head));
+    signing_begin(&u->sign, set->dkims, set->dkims_n, domain_of(u->found.from.list[0]), buf_slice(&a->head));
     return true;
 }
 
@@ -127,7 +127,7 @@ void smtpd_submit_body(struct smtpd_content *c, struct slice bytes) {
     struct smtpd_submit *u = c->aside->submit;
     size_t before = c->held.n;
     submit_lines_feed(&u->lines, bytes, &c->held);
-    smtpd_sign_body(&u->sign, slice_from(buf_slice(&c->held), before));
+    signing_body(&u->sign, slice_from(buf_slice(&c->held), before));
 }
 
 // --- the end
@@ -136,7 +136,7 @@ bool smtpd_submit_body_end(struct smtpd_content *c, struct err *e) {
     struct smtpd_submit *u = c->aside->submit;
     size_t before = c->held.n;
     submit_lines_end(&u->lines, &c->held);
-    smtpd_sign_body(&u->sign, slice_from(buf_slice(&c->held), before));
+    signing_body(&u->sign, slice_from(buf_slice(&c->held), before));
     return !c->body.nul || err_smtp(e, 550, "5.6.0", "the content has a NUL byte; it must be encoded");
 }
 
@@ -153,7 +153,7 @@ bool smtpd_submit_changed(struct smtpd_content *c, struct smtpd_session *s, bool
     if (!body)
         return u->sign.n == 0 || sign_header_anew(c->aside, e);
     u->lines = (struct submit_lines){0};
-    smtpd_sign_done(&u->sign);
+    signing_done(&u->sign);
     return begin_signing(c->aside, s, e);
 }
 
@@ -200,7 +200,7 @@ static FIBER_FN bool sign(struct smtpd_aside *a, const struct smtpd_session *s, 
     bool declares = wants_declaration(u);
     if (declares && !declare(a, e))
         return false;
-    if (u->sign.n && !smtpd_sign_finish(&u->sign, backend->ops->now(backend), &s->shared->signer, &a->front, e))
+    if (u->sign.n && !signing_finish(&u->sign, backend->ops->now(backend), &s->shared->signer, &a->front, e))
         return false;
     if (declares)
         buf_add_str(&a->front, declaration);

@@ -3,7 +3,7 @@
 //
 //     raw (smtpd_aside.h) --submit_header, submit_lines--> head, held
 //                                    |
-//                              smtpd_sign_body
+//                              signing_body
 //     front: Received, DKIM-Signature, and what the end of the body made known
 //
 // Only what submit_header.h and submit_lines.h name is changed. MIME-Version, Content-Type: text/plain; charset=utf-8
@@ -13,7 +13,7 @@
 #pragma once
 
 #include "mail/submit_lines.h"
-#include "svc/smtpd/smtpd_sign.h"
+#include "svc/signing.h"
 
 struct smtpd_content;
 struct smtpd_session;
@@ -21,7 +21,7 @@ struct smtpd_session;
 struct smtpd_submit {
     struct submit_header found;
     struct submit_lines lines;
-    struct smtpd_sign sign;
+    struct signing sign;
 };
 
 // For a session of a user; in the transaction's arena, NULL when that is full.

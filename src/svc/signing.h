@@ -1,9 +1,9 @@
-// smtpd_sign: the DKIM signatures of one message, made while its content streams by.
+// signing: the DKIM signatures of one message, made while its content streams by.
 //
-//     smtpd_sign_begin(&sign, set->dkims, set->dkims_n, from_domain, header);   the header is whole; the set is at hand
-//     smtpd_sign_body(&sign, piece);                                            as often as wanted
-//     smtpd_sign_finish(&sign, now, &out, e);                                   the fields, to be put in front
-//     smtpd_sign_done(&sign);                                                   in any case
+//     signing_begin(&sign, set->dkims, set->dkims_n, from_domain, header);   the header is whole; the set is at hand
+//     signing_body(&sign, piece);                                            as often as wanted
+//     signing_finish(&sign, now, &out, e);                                   the fields, to be put in front
+//     signing_done(&sign);                                                   in any case
 //
 // Holds the signed fields of the header in canonical form and a hash of the body; nothing grows with the body.
 #pragma once
@@ -13,8 +13,10 @@
 #include "mail/dkim_sign.h"
 #include "rt/fiber.h"
 
+struct keys_client;
+
 // Zeroed is valid, signs nothing and holds nothing.
-struct smtpd_sign {
+struct signing {
     size_t n; // signatures to be made; 0: nobody signs for that domain
     struct dkim_sign_by by[DKIM_RULES_MAX];
     uint32_t keys[DKIM_RULES_MAX];
@@ -25,23 +27,25 @@ struct smtpd_sign {
 };
 
 // Who has the keys: keys_client_sign() of the process that holds them, or a test's own.
-struct smtpd_signer {
+struct signer {
     FIBER_FN bool (*sign)(void *arg, const struct message_keys_sign *what, struct buf *out, struct err *e);
     void *arg;
 };
 
+struct signer signer_of_keys(struct keys_client *keys);
+
 // `header`: the header section as it will leave, with or without its empty line; not needed any more afterwards.
-void smtpd_sign_begin(struct smtpd_sign *s, const struct message_keys_dkim *rules, size_t rules_n, struct slice from,
-                      struct slice header);
+void signing_begin(struct signing *s, const struct message_keys_dkim *rules, size_t rules_n, struct slice from,
+                   struct slice header);
 
 // The next piece of the body, which begins after the empty line; cut anywhere.
-void smtpd_sign_body(struct smtpd_sign *s, struct slice piece);
+void signing_body(struct signing *s, struct slice piece);
 
 // Bytes that the fields will have at most: the room to leave for them in front. Known from the beginning.
-size_t smtpd_sign_room(const struct smtpd_sign *s);
+size_t signing_room(const struct signing *s);
 
 // Adds a DKIM-Signature field with its CRLF for each signature. False, and nothing added: `e` is for the client, 451
 // 4.7.5, since mail that should be signed never leaves unsigned.
-FIBER_FN MUST_CHECK bool smtpd_sign_finish(struct smtpd_sign *s, struct wall now, const struct smtpd_signer *signer,
-                                           struct buf *out, struct err *e);
-void smtpd_sign_done(struct smtpd_sign *s); // may be called twice
+FIBER_FN MUST_CHECK bool signing_finish(struct signing *s, struct wall now, const struct signer *signer,
+                                        struct buf *out, struct err *e);
+void signing_done(struct signing *s); // may be called twice

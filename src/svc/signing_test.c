@@ -1,5 +1,5 @@
-// smtpd_sign_test: what is asked of whoever has the keys, and what becomes of a failure.
-#include "svc/smtpd/smtpd_sign.h"
+// signing_test: what is asked of whoever has the keys, and what becomes of a failure.
+#include "svc/signing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,19 +39,19 @@ static struct message_keys_dkim rule(uint32_t key, bool ed25519, const char *dom
 }
 
 static bool sign(const char *from, struct slice header, size_t piece, struct fake *f, struct buf *out, struct err *e) {
-    struct smtpd_sign s = {0};
-    struct smtpd_signer signer = {fake_sign, f};
+    struct signing s = {0};
+    struct signer signer = {fake_sign, f};
     const struct message_keys_dkim rules[] = {
         rule(7, false, "example.org", "example.org"), rule(9, true, "example.org", "example.org"),
         rule(13, true, "xn--bcher-kva.example", "xn--bcher-kva.example"), rule(11, true, "*", "other.example")};
-    smtpd_sign_begin(&s, rules, 4, slice_str(from), header);
+    signing_begin(&s, rules, 4, slice_str(from), header);
     for (struct slice rest = SLICE(BODY); rest.n; rest = slice_from(rest, piece))
-        smtpd_sign_body(&s, slice_upto(rest, piece));
-    size_t room = smtpd_sign_room(&s), before = out->n;
-    bool ok = smtpd_sign_finish(&s, (struct wall){INT64_C(1795257675000)}, &signer, out, e);
+        signing_body(&s, slice_upto(rest, piece));
+    size_t room = signing_room(&s), before = out->n;
+    bool ok = signing_finish(&s, (struct wall){INT64_C(1795257675000)}, &signer, out, e);
     assert_in_range(out->n - before, 0, room);
-    smtpd_sign_done(&s);
-    smtpd_sign_done(&s);
+    signing_done(&s);
+    signing_done(&s);
     return ok;
 }
 
@@ -82,8 +82,8 @@ static void test_two_signatures(void **state) {
 static void test_whose(void **state) {
     BUF_AUTO struct buf out = {.max = ROOM};
     struct fake f = {.length = 64};
-    struct smtpd_sign none = {0};
-    struct smtpd_signer signer = {fake_sign, &f};
+    struct signing none = {0};
+    struct signer signer = {fake_sign, &f};
     struct err e = {0};
     assert_true(sign("sub.example.org", SLICE(HEADER), 99, &f, &out, &e));
     assert_int_equal(f.asked, 1);
@@ -93,12 +93,12 @@ static void test_whose(void **state) {
                      SLICE(HEADER), 99, &f, &out, &e));
     assert_int_equal(f.last[1].key, 13);
     const struct message_keys_dkim others = rule(7, false, "example.org", "example.org");
-    smtpd_sign_begin(&none, &others, 1, SLICE("elsewhere.example"), SLICE(HEADER));
-    smtpd_sign_body(&none, SLICE(BODY));
-    assert_int_equal(smtpd_sign_room(&none), 0);
-    assert_true(smtpd_sign_finish(&none, (struct wall){0}, &signer, &out, &e));
+    signing_begin(&none, &others, 1, SLICE("elsewhere.example"), SLICE(HEADER));
+    signing_body(&none, SLICE(BODY));
+    assert_int_equal(signing_room(&none), 0);
+    assert_true(signing_finish(&none, (struct wall){0}, &signer, &out, &e));
     assert_int_equal(f.asked, 2);
-    smtpd_sign_done(&none);
+    signing_done(&none);
 }
 
 // Nothing half-signed, and a reply that tells a client to come again.

@@ -1,17 +1,26 @@
-// smtpd_sign: a hash of the body for all signatures, then one request for each.
-#include "svc/smtpd/smtpd_sign.h"
+// signing: a hash of the body for all signatures, then one request for each.
+#include "svc/signing.h"
 
 #include "mail/address.h"
+#include "svc/keys_client.h"
 
 enum { NAMES_MAX = 64 * 1024, ED25519_SIGNATURE = 64 };
 
-static struct slice keep(struct smtpd_sign *s, struct slice name) { return arena_dup(&s->arena, name); }
+static FIBER_FN bool sign_with_keys(void *arg, const struct message_keys_sign *what, struct buf *out, struct err *e) {
+    return keys_client_sign(arg, what, out, e);
+}
 
-void smtpd_sign_begin(struct smtpd_sign *s, const struct message_keys_dkim *rules, size_t rules_n, struct slice from,
-                      struct slice header) {
+struct signer signer_of_keys(struct keys_client *keys) {
+    return (struct signer){.sign = sign_with_keys, .arg = keys};
+}
+
+static struct slice keep(struct signing *s, struct slice name) { return arena_dup(&s->arena, name); }
+
+void signing_begin(struct signing *s, const struct message_keys_dkim *rules, size_t rules_n, struct slice from,
+                   struct slice header) {
     size_t which[DKIM_RULES_MAX];
     struct err e;
-    *s = (struct smtpd_sign){.arena = {.max = NAMES_MAX}};
+    *s = (struct signing){.arena = {.max = NAMES_MAX}};
     (void)!address_normalize_domain(from, &s->arena, &from, &e); // a domain that has no A-labels is compared as it is
     s->n = dkim_rules_pick(rules, rules_n, from, which);
     for (size_t i = 0; i < s->n; i++) {
@@ -25,7 +34,7 @@ void smtpd_sign_begin(struct smtpd_sign *s, const struct message_keys_dkim *rule
     dkim_body_begin(&s->body, DKIM_RELAXED);
 }
 
-void smtpd_sign_body(struct smtpd_sign *s, struct slice piece) {
+void signing_body(struct signing *s, struct slice piece) {
     if (s->n)
         dkim_body_add(&s->body, piece);
 }
@@ -34,7 +43,7 @@ static size_t signature_max(const struct dkim_sign_by *by) {
     return by->ed25519 ? ED25519_SIGNATURE : MESSAGE_KEYS_SIGNATURE_MAX;
 }
 
-size_t smtpd_sign_room(const struct smtpd_sign *s) {
+size_t signing_room(const struct signing *s) {
     size_t room = 0;
     for (size_t i = 0; i < s->n; i++)
         room +=
@@ -43,8 +52,8 @@ size_t smtpd_sign_room(const struct smtpd_sign *s) {
 }
 
 // Adds the field to `out`, which keeps a part of it when it fails.
-FIBER_FN static bool sign_one(struct smtpd_sign *s, size_t i, struct wall now, const uint8_t *body_hash,
-                              const struct smtpd_signer *signer, struct buf *out, struct err *e) {
+FIBER_FN static bool sign_one(struct signing *s, size_t i, struct wall now, const uint8_t *body_hash,
+                              const struct signer *signer, struct buf *out, struct err *e) {
     uint8_t digest[DIGEST_SHA256_SIZE];
     const struct dkim_sign_by *by = &s->by[i];
     BUF_AUTO struct buf signature = {.max = signature_max(by)};
@@ -61,8 +70,7 @@ FIBER_FN static bool sign_one(struct smtpd_sign *s, size_t i, struct wall now, c
     return dkim_sign_finish(out, buf_slice(&signature)) || err_set(e, ERR_TEMPORARY, "no memory for the signature");
 }
 
-bool smtpd_sign_finish(struct smtpd_sign *s, struct wall now, const struct smtpd_signer *signer, struct buf *out,
-                       struct err *e) {
+bool signing_finish(struct signing *s, struct wall now, const struct signer *signer, struct buf *out, struct err *e) {
     uint8_t body_hash[DIGEST_SHA256_SIZE];
     size_t before = out->n;
     struct err why;
@@ -80,7 +88,7 @@ bool smtpd_sign_finish(struct smtpd_sign *s, struct wall now, const struct smtpd
     return true;
 }
 
-void smtpd_sign_done(struct smtpd_sign *s) {
+void signing_done(struct signing *s) {
     dkim_sign_header_done(&s->header);
     dkim_body_done(&s->body);
     arena_done(&s->arena);
