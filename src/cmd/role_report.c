@@ -2,6 +2,7 @@
 #include "cmd/role_report.h"
 
 #include "base/mem.h"
+#include "svc/master/topology.h"
 #include "svc/report/report.h"
 
 #include <stdio.h>
@@ -17,7 +18,8 @@ struct report_role {
 
 static void *make(struct world *w, const struct role_start *s, struct err *e) {
     struct report_role *r = MEM_NEW(struct report_role);
-    *r = (struct report_role){.config = s->config, .service = report_new(w, s->config)};
+    *r = (struct report_role){.config = s->config,
+                              .service = report_new(w, s->config, topology_instances(s->config, ROLE_KEYS))};
     return r;
 }
 
@@ -35,7 +37,7 @@ static bool start(void *role, struct err *e) {
 }
 
 static void attach(void *role, struct link *link, enum role peer, uint32_t instance) {
-    report_attach(((struct report_role *)role)->service, link, peer);
+    report_attach(((struct report_role *)role)->service, link, peer, instance);
 }
 
 static void stop(void *role) { report_stop(((struct report_role *)role)->service); }

@@ -66,7 +66,7 @@ const struct config_directive config_schema_gate[] = {
      .doc = "Whether what domains ask for by DMARC (RFC 9989) is done, or only found out and written down."},
     {"", "dmarc reports", "from ADDRESS [{ ... }]", .build = config_part_reports,
      .doc = "Results are kept, and aggregate reports (RFC 9990) sent to the domains that want them, from this address. "
-            "Without it neither is done."},
+            "They are signed where there is a DKIM key for its domain. Without it neither is done."},
     {"dmarc reports", "organisation", "TEXT", .build = config_part_organisation, .fallback = "the domain of ADDRESS",
      .doc = "Who reports."},
     {"dmarc reports", "every", TIME_FROM(MS_MINUTE, 7 * MS_DAY), .fallback = "1d", AT(gate.reports.every),

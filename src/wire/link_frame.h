@@ -31,6 +31,7 @@ const char *role_name(enum role r); // "smtpd"
 
 #define ROLE_BIT(r) (1u << ROLE_##r)
 #define ROLE_SESSIONS (ROLE_BIT(SMTPD) | ROLE_BIT(SUBMISSION))
+#define ROLE_SIGNS (ROLE_SESSIONS | ROLE_BIT(REPORT))
 #define ROLE_WORKERS (ROLE_BIT(RELAY) | ROLE_BIT(DELIVER) | ROLE_BIT(INJECT))
 #define ROLE_ASKS_DNS (ROLE_BIT(RELAY) | ROLE_SESSIONS | ROLE_BIT(CONTROL) | ROLE_BIT(REPORT))
 #define ROLE_ANY ((1u << ROLE_COUNT) - 1)
@@ -66,10 +67,10 @@ const char *role_name(enum role r); // "smtpd"
     X(USE,            ROLE_BIT(SUBMISSION),                 ROLE_BIT(POLICY))  /* a message of a user                  */ \
     X(USE_REPLY,      ROLE_BIT(POLICY),                     ROLE_BIT(SUBMISSION))                                      \
     X(NOTICE,         ROLE_BIT(POLICY),                     ROLE_BIT(INJECT))  /* to the administrator; not answered   */ \
-    X(KEYS_WATCH,     ROLE_SESSIONS,                        ROLE_BIT(KEYS))    /* certificates, now and when they change */ \
-    X(KEYS_SET,       ROLE_BIT(KEYS),                       ROLE_SESSIONS)                                             \
-    X(KEYS_SIGN,      ROLE_SESSIONS,                        ROLE_BIT(KEYS))                                            \
-    X(KEYS_SIGNED,    ROLE_BIT(KEYS),                       ROLE_SESSIONS)                                             \
+    X(KEYS_WATCH,     ROLE_SIGNS,                           ROLE_BIT(KEYS))    /* certificates, now and when they change */ \
+    X(KEYS_SET,       ROLE_BIT(KEYS),                       ROLE_SIGNS)                                                \
+    X(KEYS_SIGN,      ROLE_SIGNS,                           ROLE_BIT(KEYS))                                            \
+    X(KEYS_SIGNED,    ROLE_BIT(KEYS),                       ROLE_SIGNS)                                                \
     X(CLIENT,         ROLE_BIT(SMTPD),                      ROLE_BIT(POLICY))  /* somebody connected                   */ \
     X(CLIENT_REPLY,   ROLE_BIT(POLICY),                     ROLE_BIT(SMTPD))                                           \
     X(TALLY,          ROLE_BIT(SMTPD),                      ROLE_BIT(POLICY))  /* one more, within the rates?          */ \

@@ -16,7 +16,7 @@ enum { LOOK_MS = 1 * MS_SECOND, SET_MAX = LINK_PAYLOAD_MAX, ARENA_MAX = 4 * 1024
 struct watcher {
     struct list entry;
     struct peer_link *link; // held
-    bool submission;
+    enum role role;
 };
 
 struct keys_service {
@@ -24,7 +24,7 @@ struct keys_service {
     const struct config *config;
     uint32_t instance;
     struct fiber_group group;
-    struct peer smtpds, submissions, control;
+    struct peer smtpds, submissions, report, control;
     struct metric metric;
     struct keys_store *store;
     struct list watchers;
@@ -36,9 +36,9 @@ struct keys_service {
 
 // --- what there is
 
-static void add_tickets(struct keys_service *s, bool submission, struct buf *to) {
-    if (s->tickets)
-        ticket_chain_keys(&s->chain, submission ? SLICE("submission") : SLICE("mx"), s->epoch, to);
+static void add_tickets(struct keys_service *s, enum role role, struct buf *to) {
+    if (s->tickets && role != ROLE_REPORT)
+        ticket_chain_keys(&s->chain, role == ROLE_SUBMISSION ? SLICE("submission") : SLICE("mx"), s->epoch, to);
 }
 
 static void wipe(struct buf *b) {
@@ -50,8 +50,8 @@ static void wipe(struct buf *b) {
 static void tell(struct keys_service *s, const struct watcher *w, uint64_t id) {
     struct buf tickets = {.max = 64 * MESSAGE_TICKET_KEY}, payload = {.max = SET_MAX};
     struct message_keys_set set;
-    add_tickets(s, w->submission, &tickets);
-    if (keys_store_set(s->store, w->submission ? ROLE_SUBMISSION : ROLE_SMTPD, &s->arena, &set)) {
+    add_tickets(s, w->role, &tickets);
+    if (keys_store_set(s->store, w->role, &s->arena, &set)) {
         set.tickets = buf_slice(&tickets);
         if (message_keys_set_pack(&payload, &set))
             link_send1(w->link->link, LINK_KEYS_SET, id, buf_slice(&payload));
@@ -108,7 +108,8 @@ static void sign(struct keys_service *s, struct peer_link *from, const struct li
         return;
     }
     struct keys_source *source = keys_store_find(s->store, what.key);
-    answer.ok = source && keys_rules_allow(asker, source->purpose, &what) &&
+    answer.ok = source && keys_store_serves(s->store, source, asker) &&
+                keys_rules_allow(asker, source->purpose, &what) &&
                 private_key_sign(keys_source_key(source, what.key), &what, &signature, &e);
     if (answer.ok)
         answer.signature = buf_slice(&signature);
@@ -117,9 +118,9 @@ static void sign(struct keys_service *s, struct peer_link *from, const struct li
         link_send1(from->link, LINK_KEYS_SIGNED, frame->id, buf_slice(&reply));
 }
 
-static void watch(struct keys_service *s, struct peer_link *from, uint64_t id, bool submission) {
+static void watch(struct keys_service *s, struct peer_link *from, uint64_t id, enum role role) {
     struct watcher *w = MEM_NEW(struct watcher);
-    *w = (struct watcher){.link = peer_hold(from), .submission = submission};
+    *w = (struct watcher){.link = peer_hold(from), .role = role};
     list_append(&s->watchers, &w->entry);
     tell(s, w, id);
 }
@@ -128,7 +129,7 @@ static void answer(struct keys_service *s, struct peer_link *from, const struct 
     if (frame->type == LINK_KEYS_SIGN)
         sign(s, from, frame, asker);
     else if (frame->type == LINK_KEYS_WATCH)
-        watch(s, from, frame->id, asker == ROLE_SUBMISSION);
+        watch(s, from, frame->id, asker);
     else
         link_break(from->link, "not for keys");
 }
@@ -139,6 +140,10 @@ static void from_smtpd(void *service, struct peer_link *from, const struct link_
 
 static void from_submission(void *service, struct peer_link *from, const struct link_frame *frame) {
     answer(service, from, frame, ROLE_SUBMISSION);
+}
+
+static void from_report(void *service, struct peer_link *from, const struct link_frame *frame) {
+    answer(service, from, frame, ROLE_REPORT);
 }
 
 static void from_control(void *service, struct peer_link *from, const struct link_frame *frame) {
@@ -159,6 +164,7 @@ struct keys_service *keys_new(struct world *w, const struct config *c, uint32_t 
     fiber_group_init(&s->group, w->loop, "keys");
     s->smtpds = (struct peer){.group = &s->group, .handle = from_smtpd, .service = s};
     s->submissions = (struct peer){.group = &s->group, .handle = from_submission, .service = s};
+    s->report = (struct peer){.group = &s->group, .handle = from_report, .service = s};
     s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};
     s->store = keys_store_new(w, c);
     metrics_begin(&s->metric, w);
@@ -189,7 +195,11 @@ bool keys_start(struct keys_service *s, struct err *e) {
 }
 
 void keys_attach(struct keys_service *s, struct link *link, enum role peer) {
-    peer_attach(peer == ROLE_CONTROL ? &s->control : peer == ROLE_SUBMISSION ? &s->submissions : &s->smtpds, link);
+    peer_attach(peer == ROLE_CONTROL      ? &s->control
+                : peer == ROLE_SUBMISSION ? &s->submissions
+                : peer == ROLE_REPORT     ? &s->report
+                                          : &s->smtpds,
+                link);
 }
 
 void keys_stop(struct keys_service *s) { fiber_group_cancel(&s->group); }

@@ -16,7 +16,7 @@ static bool is_of_tls(const struct message_keys_sign *what) {
 
 bool keys_rules_allow(enum role asker, enum keys_purpose purpose, const struct message_keys_sign *what) {
     if (purpose == KEYS_DKIM)
-        return asker == ROLE_SUBMISSION && is_of_dkim(what);
+        return (asker == ROLE_SUBMISSION || asker == ROLE_REPORT) && is_of_dkim(what);
     if (purpose == KEYS_ARC)
         return asker == ROLE_SMTPD && is_of_dkim(what);
     return (asker == ROLE_SUBMISSION || asker == ROLE_SMTPD) && is_of_tls(what);

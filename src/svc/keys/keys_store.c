@@ -2,6 +2,7 @@
 #include "svc/keys/keys_store.h"
 
 #include "base/mem.h"
+#include "core/dkim_rules.h"
 #include "core/dkim_store.h"
 #include "rt/file.h"
 #include "rt/file_list.h"
@@ -26,6 +27,7 @@ struct managed {
 
 struct keys_store {
     const struct world *world;
+    const struct config *config;
     struct keys_source **sources;
     size_t n;
     struct map by_number; // of those that are in use
@@ -48,7 +50,7 @@ static char *copy(struct slice s) {
 
 struct keys_store *keys_store_new(const struct world *w, const struct config *c) {
     struct keys_store *t = MEM_NEW(struct keys_store);
-    *t = (struct keys_store){.world = w, .directory = copy(c->dkim_keys)};
+    *t = (struct keys_store){.world = w, .config = c, .directory = copy(c->dkim_keys)};
     for (size_t i = 0; i < c->certificates_n; i++)
         append(t, keys_source_of_certificate(&c->certificates[i]));
     for (size_t i = 0; i < c->dkims_n; i++)
@@ -218,13 +220,22 @@ size_t keys_store_certificates(const struct keys_store *t, size_t *wanted) {
     return usable;
 }
 
-static void add_to_set(const struct keys_source *s, enum role asker, struct message_keys_set *out) {
-    if (!s->key)
-        return;
+bool keys_store_serves(const struct keys_store *t, const struct keys_source *s, enum role asker) {
+    struct slice from = t->config->gate.reports.from;
+    if (s->purpose == KEYS_TLS)
+        return asker != ROLE_REPORT;
+    if (s->purpose == KEYS_ARC)
+        return asker == ROLE_SMTPD;
+    return asker == ROLE_SUBMISSION ||
+           (asker == ROLE_REPORT &&
+            dkim_rules_aligned(slice_str(s->signer), slice_from(from, slice_rfind(from, '@') + 1)));
+}
+
+static void add_to_set(const struct keys_source *s, struct message_keys_set *out) {
     if (s->purpose == KEYS_TLS)
         out->certificates[out->certificates_n++] = (struct message_keys_certificate){
             .key = s->number, .chain = buf_slice(&s->chain), .ocsp = buf_slice(&s->ocsp)};
-    else if ((s->purpose == KEYS_DKIM) == (asker == ROLE_SUBMISSION))
+    else
         out->dkims[out->dkims_n++] =
             (struct message_keys_dkim){.key = s->number,
                                        .ed25519 = private_key_kind(s->key) == PRIVATE_KEY_ED25519,
@@ -239,7 +250,8 @@ bool keys_store_set(const struct keys_store *t, enum role asker, struct arena *a
     if (!out->certificates || !out->dkims)
         return false;
     for (size_t i = 0; i < t->n; i++)
-        add_to_set(t->sources[i], asker, out);
+        if (t->sources[i]->key && keys_store_serves(t, t->sources[i], asker))
+            add_to_set(t->sources[i], out);
     return true;
 }
 

@@ -21,8 +21,12 @@ struct keys_source *keys_store_find(const struct keys_store *t, uint32_t number)
 // Certificates that are in use, and how many there should be.
 size_t keys_store_certificates(const struct keys_store *t, size_t *wanted);
 
-// What sessions of that role are told, but for the tickets: submission of DKIM's keys, smtpd of ARC's. Views into the
-// store, its arrays in `arena`. False: no memory.
+// Whether that role has to do with the key at all: sessions with TLS's, submission with DKIM's, smtpd with ARC's, and
+// report with those of DKIM that prove the domain its reports are from.
+bool keys_store_serves(const struct keys_store *t, const struct keys_source *s, enum role asker);
+
+// What that role is told, but for the tickets: of the keys that serve it. Views into the store, its arrays in `arena`.
+// False: no memory.
 MUST_CHECK bool keys_store_set(const struct keys_store *t, enum role asker, struct arena *arena,
                                struct message_keys_set *out);
 

@@ -33,7 +33,7 @@ struct house {
     struct config *config;
     struct keys_service *keys[INSTANCES];
     struct fiber_group group;
-    struct keys_client *smtpd, *submission;
+    struct keys_client *smtpd, *submission, *report;
     unsigned sets; // that submission was told of
     void (*script)(struct house *h);
 };
@@ -68,7 +68,7 @@ static void make_dir(const struct house *h, const char *name) {
 
 static void remove_all(const struct house *h) {
     static const char *const names[] = {
-        "c.pem", "c.key", "d.key", "dkim/example.com/active", "dkim/example.com/s1.pem", "dkim/example.com",
+        "c.pem", "c.key", "d.key", "e.key", "dkim/example.com/active", "dkim/example.com/s1.pem", "dkim/example.com",
         "dkim",  ""};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[2 * DIR_SIZE];
@@ -123,6 +123,8 @@ static void parse(struct house *h) {
     h->config = config_parse(SLICE("version 1\nhostname a.example.org\nlisten mx 127.0.0.1:2525\n"
                                    "tls certificate c.pem key c.key\n"
                                    "dkim sign .example.org as example.org selector s key d.key\n"
+                                   "dkim sign example.net as example.net selector s key e.key\n"
+                                   "dmarc reports from dmarc@example.net\n"
                                    "domain example.org { recipients any; deliver relay }\n"),
                              slice_str(h->dir), &report);
     for (size_t i = 0; i < report.n; i++)
@@ -146,11 +148,13 @@ static void play(void (*script)(struct house *h)) {
     fiber_group_init(&h->group, h->loop, "clients");
     h->smtpd = keys_client_new(&h->world, &h->group, INSTANCES);
     h->submission = keys_client_new(&h->world, &h->group, INSTANCES);
+    h->report = keys_client_new(&h->world, &h->group, INSTANCES);
     keys_client_on_set(h->submission, note_set, h);
     assert_true(fiber_spawn(&h->group, "script", run_script, h, &e));
     loop_run(h->loop);
     keys_client_free(h->smtpd);
     keys_client_free(h->submission);
+    keys_client_free(h->report);
     config_free(h->config);
     journal_done(&h->journal);
     buf_done(&h->log);
@@ -206,6 +210,30 @@ static void see_and_sign(struct house *h) {
 static void test_see_and_sign(void **state) {
     (void)state;
     play(see_and_sign);
+}
+
+// Reports are signed by the keys of their own domain only.
+static void sign_reports(struct house *h) {
+    struct err e;
+    write_file(h, "e.key", buf_slice(&ed.pem));
+    start_keys(h, 0);
+    wire(h, 0, h->submission, ROLE_SUBMISSION);
+    wire(h, 0, h->report, ROLE_REPORT);
+    fiber_sleep(10);
+    const struct message_keys_set *users = keys_client_set(h->submission), *report = keys_client_set(h->report);
+    assert_true(users && report);
+    assert_true(users->dkims_n == 2 && report->dkims_n == 1);
+    assert_true(report->certificates_n == 0 && report->tickets.n == 0);
+    assert_true(slice_eq(report->dkims[0].signer, SLICE("example.net")));
+    uint32_t ours = report->dkims[0].key, other = users->dkims[0].key, tls = users->certificates[0].key;
+    assert_true(sign(h->report, ours, MESSAGE_KEYS_NONE, MESSAGE_KEYS_PURE, &e));
+    assert_false(sign(h->report, other, MESSAGE_KEYS_PKCS1, MESSAGE_KEYS_SHA256, &e));
+    assert_false(sign(h->report, tls, MESSAGE_KEYS_NONE, MESSAGE_KEYS_SHA256, &e));
+}
+
+static void test_sign_reports(void **state) {
+    (void)state;
+    play(sign_reports);
 }
 
 static void replace(struct house *h) {
@@ -358,6 +386,8 @@ static void test_rules(void **state) {
         {ROLE_SMTPD, KEYS_TLS, MESSAGE_KEYS_NONE, MESSAGE_KEYS_PURE, 32, false},
         {ROLE_SMTPD, KEYS_DKIM, MESSAGE_KEYS_PKCS1, MESSAGE_KEYS_SHA256, 32, false},
         {ROLE_SUBMISSION, KEYS_DKIM, MESSAGE_KEYS_PKCS1, MESSAGE_KEYS_SHA256, 32, true},
+        {ROLE_REPORT, KEYS_DKIM, MESSAGE_KEYS_PKCS1, MESSAGE_KEYS_SHA256, 32, true},
+        {ROLE_REPORT, KEYS_TLS, MESSAGE_KEYS_PSS, MESSAGE_KEYS_SHA256, 32, false},
         {ROLE_SMTPD, KEYS_ARC, MESSAGE_KEYS_PKCS1, MESSAGE_KEYS_SHA256, 32, true},
         {ROLE_SMTPD, KEYS_ARC, MESSAGE_KEYS_NONE, MESSAGE_KEYS_PURE, 32, true},
         {ROLE_SMTPD, KEYS_ARC, MESSAGE_KEYS_PSS, MESSAGE_KEYS_SHA256, 32, false},
@@ -394,9 +424,10 @@ static int free_keys(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),   cmocka_unit_test(test_see_and_sign),       cmocka_unit_test(test_replace),
-        cmocka_unit_test(test_managed), cmocka_unit_test(test_tickets_of_several), cmocka_unit_test(test_death),
-        cmocka_unit_test(test_without),
+        cmocka_unit_test(test_rules),   cmocka_unit_test(test_see_and_sign),
+        cmocka_unit_test(test_replace), cmocka_unit_test(test_sign_reports),
+        cmocka_unit_test(test_managed), cmocka_unit_test(test_tickets_of_several),
+        cmocka_unit_test(test_death),   cmocka_unit_test(test_without),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

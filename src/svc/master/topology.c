@@ -22,8 +22,8 @@ static const struct {
     {ROLE_CONTROL, ROLE_KEYS},     {ROLE_SMTPD, ROLE_POLICY},       {ROLE_SMTPD, ROLE_RESOLVER},
     {ROLE_SMTPD, ROLE_HISTORY},    {ROLE_SUBMISSION, ROLE_HISTORY}, {ROLE_QUEUE, ROLE_HISTORY},
     {ROLE_SMTPD, ROLE_CONNECT},    {ROLE_SUBMISSION, ROLE_CONNECT}, {ROLE_SMTPD, ROLE_REPORT},
-    {ROLE_REPORT, ROLE_RESOLVER},  {ROLE_REPORT, ROLE_INJECT},      {ROLE_CONTROL, ROLE_HISTORY},
-    {ROLE_CONTROL, ROLE_REPORT},   {ROLE_CONTROL, ROLE_CONNECT},
+    {ROLE_REPORT, ROLE_RESOLVER},  {ROLE_REPORT, ROLE_INJECT},      {ROLE_REPORT, ROLE_KEYS},
+    {ROLE_CONTROL, ROLE_HISTORY},  {ROLE_CONTROL, ROLE_REPORT},     {ROLE_CONTROL, ROLE_CONNECT},
 };
 
 uint32_t topology_instances(const struct config *c, enum role role) {
@@ -42,7 +42,9 @@ uint32_t topology_instances(const struct config *c, enum role role) {
     case ROLE_FETCH:
         return submission && config_has_auth(c, CONFIG_AUTH_INTROSPECT);
     case ROLE_KEYS:
-        return c->certificates_n || c->dkims_n || c->gate.arc.key.n || submission ? c->keys_workers : 0;
+        return c->certificates_n || c->dkims_n || c->gate.arc.key.n || submission || c->gate.reports.from.n
+                   ? c->keys_workers
+                   : 0;
     case ROLE_CONNECT:
         return c->gate.filters_n > 0;
     case ROLE_HISTORY:

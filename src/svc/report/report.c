@@ -5,9 +5,12 @@
 #include "core/report_book.h"
 #include "mail/dmarc_destination.h"
 #include "mail/dmarc_report_mail.h"
+#include "mail/header.h"
 #include "rt/journal.h"
+#include "svc/keys_client.h"
 #include "svc/link_oracle.h"
 #include "svc/metrics.h"
+#include "svc/signing.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -17,7 +20,8 @@ enum {
     LOOK_MS = 10 * MS_SECOND,   // for reports that are due
     BETWEEN_MS = 200,           // two reports
     ANSWER_MS = 30 * MS_SECOND, // of DNS
-    INJECT_MS = 30 * MS_SECOND, // for inject to be there
+    WAIT_MS = 30 * MS_SECOND,   // for inject, or keys, to be there
+    SIGNED_MAX = DMARC_REPORT_MAIL_MAX + 64 * 1024,
     KEEP_BATCH = 5000,
     KEY_MAX = 64,
     VALUE_MAX = 8192,
@@ -30,6 +34,7 @@ struct report_service {
     const struct config *config;
     struct fiber_group group;
     struct peer smtpd, resolver, inject, control;
+    struct keys_client *keys; // NULL: nobody signs
     struct oracle oracle;
     struct report_book book;
     struct store *store; // NULL: nothing is kept
@@ -139,9 +144,44 @@ static void tell(const struct sending *x, struct slice to, const struct err *e) 
                       JOURNAL_BOOL("dropped", err_is_permanent(e)), JOURNAL_ERR(e));
 }
 
+// The process that has the keys says soon after its start whom they are for.
+static FIBER_FN const struct message_keys_set *wait_for_keys(struct report_service *s, struct err *e) {
+    struct mono until = loop_in_ms(s->world->loop, WAIT_MS);
+    const struct message_keys_set *set;
+    while (!(set = keys_client_set(s->keys)) && mono_before(loop_now(s->world->loop), until))
+        if (!fiber_sleep(BETWEEN_MS))
+            break;
+    if (!set)
+        err_set(e, ERR_TEMPORARY, "it can't be signed now: the keys process is not there");
+    return set;
+}
+
+static struct slice domain_of(struct slice address) { return slice_from(address, slice_rfind(address, '@') + 1); }
+
+static struct slice body_of(struct slice mail) {
+    struct slice rest = slice_from(mail, header_section(mail).n);
+    return slice_from(rest, slice_find(rest, '\n') + 1);
+}
+
+// Signed as users' mail is, since reports have to pass DMARC themselves (RFC 9990 3.5.2): the signatures, and `mail`.
+static FIBER_FN bool sign(struct report_service *s, struct slice mail, struct buf *out, struct err *e) {
+    struct signing signing = {0};
+    struct signer signer = signer_of_keys(s->keys);
+    const struct message_keys_set *set = s->keys ? wait_for_keys(s, e) : NULL;
+    if (s->keys && !set)
+        return false;
+    if (set)
+        signing_begin(&signing, set->dkims, set->dkims_n, domain_of(s->config->gate.reports.from), mail);
+    signing_body(&signing, body_of(mail));
+    bool ok = signing_finish(&signing, world_wall(s->world), &signer, out, e);
+    signing_done(&signing);
+    return ok && (buf_add(out, mail) || err_set(e, ERR_PERMANENT, "the report is too large"));
+}
+
 static FIBER_FN bool post(struct sending *x, struct slice to, struct err *e) {
     struct report_service *s = x->s;
-    BUF_AUTO struct buf content = {.max = DMARC_REPORT_MAIL_MAX}, frame = {.max = LINK_PAYLOAD_MAX};
+    BUF_AUTO struct buf content = {.max = DMARC_REPORT_MAIL_MAX}, out = {.max = SIGNED_MAX},
+                        frame = {.max = LINK_PAYLOAD_MAX};
     struct dmarc_report_mail mail = {.hostname = s->config->hostname,
                                      .from = s->config->gate.reports.from,
                                      .to = to,
@@ -149,10 +189,12 @@ static FIBER_FN bool post(struct sending *x, struct slice to, struct err *e) {
                                      .now = world_wall(s->world)};
     if (!dmarc_report_mail_write(&mail, &content))
         return err_set(e, ERR_PERMANENT, "the report is too large");
-    struct message_post m = {.sender = mail.from, .recipient = to, .content = buf_slice(&content)};
+    if (!sign(s, buf_slice(&content), &out, e))
+        return false;
+    struct message_post m = {.sender = mail.from, .recipient = to, .content = buf_slice(&out)};
     if (!message_post_pack(&frame, &m))
         return err_set(e, ERR_PERMANENT, "the report is too large");
-    struct peer_link *link = peer_wait(&s->inject, loop_in_ms(s->world->loop, INJECT_MS), e);
+    struct peer_link *link = peer_wait(&s->inject, loop_in_ms(s->world->loop, WAIT_MS), e);
     bool ok = link && (link_send1(link->link, LINK_POST, 0, buf_slice(&frame)) ||
                        err_set(e, ERR_TEMPORARY, "inject does not take it"));
     peer_drop(link);
@@ -233,7 +275,7 @@ static void send_on(void *arg) {
 
 // --- the service
 
-struct report_service *report_new(struct world *w, const struct config *c) {
+struct report_service *report_new(struct world *w, const struct config *c, uint32_t keys) {
     struct report_service *s = MEM_NEW(struct report_service);
     struct hash_key key;
     *s = (struct report_service){.world = w, .config = c};
@@ -243,6 +285,7 @@ struct report_service *report_new(struct world *w, const struct config *c) {
     s->resolver = s->inject = (struct peer){.group = &s->group, .handle = not_for_us, .service = s};
     s->control = (struct peer){.group = &s->group, .handle = from_control, .service = s};
     s->oracle.ask = ask_resolver;
+    s->keys = keys ? keys_client_new(w, &s->group, keys) : NULL;
     report_book_init(&s->book, c->gate.reports.every, &key);
     metrics_begin(&s->metric, w);
     return s;
@@ -260,7 +303,11 @@ bool report_start(struct report_service *s, struct store *store, const char *why
     return fiber_spawn(&s->group, "keep", keep_on, s, e) && fiber_spawn(&s->group, "send", send_on, s, e);
 }
 
-void report_attach(struct report_service *s, struct link *link, enum role peer) {
+void report_attach(struct report_service *s, struct link *link, enum role peer, uint32_t instance) {
+    if (peer == ROLE_KEYS && s->keys) {
+        keys_client_attach(s->keys, link, instance);
+        return;
+    }
     peer_attach(peer == ROLE_SMTPD      ? &s->smtpd
                 : peer == ROLE_RESOLVER ? &s->resolver
                 : peer == ROLE_INJECT   ? &s->inject
@@ -282,6 +329,7 @@ void report_free(struct report_service *s) {
         keep(s);
     while (s->changed && !s->failing);
     store_free(s->store);
+    keys_client_free(s->keys);
     report_book_done(&s->book);
     free(s);
 }

@@ -3,6 +3,7 @@
 
 #include "core/message.h"
 #include "core/message_gate.h"
+#include "core/message_keys.h"
 #include "mail/dmarc_report.h"
 #include "mail/report_unpack.h"
 
@@ -22,10 +23,11 @@ struct house {
     struct config *config;
     struct report_service *report;
     struct fiber_group group;
-    struct link *smtpd, *inject, *resolver;
+    struct link *smtpd, *inject, *resolver, *keys;
     int64_t days;       // that the wall clock is ahead
     unsigned questions; // of DNS
     bool deaf;          // DNS fails
+    unsigned signatures;
     unsigned posts;
     struct buf content;
     char to[64];
@@ -54,7 +56,7 @@ static struct config *config_here(void) {
 static struct link *wire(struct house *h, enum role role) {
     struct transport *a, *b;
     transport_pair(PIPE, &a, &b);
-    report_attach(h->report, link_new(h->loop, b, ROLE_REPORT, role), role);
+    report_attach(h->report, link_new(h->loop, b, ROLE_REPORT, role), role, 0);
     return link_new(h->loop, a, role, ROLE_REPORT);
 }
 
@@ -101,6 +103,35 @@ static void inject_lives(void *arg) {
             take_post(h, &f);
 }
 
+static void answer_keys(struct house *h, const struct link_frame *f) {
+    BUF_AUTO struct buf b = {.max = 4096};
+    struct message_keys_dkim rule = {.key = 7,
+                                     .ed25519 = true,
+                                     .domain = SLICE("example.net"),
+                                     .signer = SLICE("example.net"),
+                                     .selector = SLICE("s1")};
+    struct message_keys_set set = {.dkims = &rule, .dkims_n = 1};
+    struct message_keys_signed reply = {
+        .ok = true, .signature = SLICE("0123456789012345678901234567890123456789012345678901234567890123")};
+    if (f->type == LINK_KEYS_WATCH) {
+        assert_true(message_keys_set_pack(&b, &set));
+        link_send1(h->keys, LINK_KEYS_SET, f->id, buf_slice(&b));
+        return;
+    }
+    assert_true(f->type == LINK_KEYS_SIGN && message_keys_signed_pack(&b, &reply));
+    h->signatures++;
+    link_send1(h->keys, LINK_KEYS_SIGNED, f->id, buf_slice(&b));
+}
+
+static void keys_live(void *arg) {
+    struct house *h = arg;
+    struct link_frame f;
+    struct err e;
+    while (link_receive(h->keys, MONO_NEVER, &e))
+        while (link_next(h->keys, &f))
+            answer_keys(h, &f);
+}
+
 static void say(struct house *h, const char *rua) {
     BUF_AUTO struct buf b = {.max = 4096}, record = {.max = 512};
     buf_addf(&record, "v=DMARC1; p=reject; rua=%s", rua);
@@ -116,12 +147,12 @@ static void say(struct house *h, const char *rua) {
 
 // --- the tests
 
-static void begin(struct house *h) {
+static void begin(struct house *h, bool signs) {
     *h = (struct house){.loop = loop_new(true), .config = config_here(), .content = {.max = 1 << 20}};
     struct err e;
     here = h;
     h->world = (struct world){.loop = h->loop, .ops = &ops};
-    h->report = report_new(&h->world, h->config);
+    h->report = report_new(&h->world, h->config, signs);
     assert_true(report_start(h->report, store_memory_new(), NULL, &e));
     h->smtpd = wire(h, ROLE_SMTPD);
     h->inject = wire(h, ROLE_INJECT);
@@ -137,15 +168,16 @@ static void end(struct house *h) {
     fiber_group_cancel(&h->group);
 }
 
-static void run(struct house *h, void (*drive)(void *)) {
+static void run(struct house *h, void (*drive)(void *), bool signs) {
     struct err e;
-    begin(h);
+    begin(h, signs);
     assert_true(fiber_spawn(&h->group, "drive", drive, h, &e));
     loop_run(h->loop);
     report_free(h->report);
     link_free(h->smtpd);
     link_free(h->inject);
     link_free(h->resolver);
+    link_free(h->keys);
     config_free(h->config);
     loop_free(h->loop);
     buf_done(&h->content);
@@ -203,19 +235,43 @@ static void drive_deaf(void *arg) {
     end(h);
 }
 
+// Nothing leaves unsigned, whenever the process with the keys comes.
+static void drive_signed(void *arg) {
+    struct house *h = arg;
+    struct err e = {0};
+    say(h, "mailto:a@example.org");
+    fiber_sleep(MS_SECOND);
+    h->days = 1;
+    fiber_sleep(2 * MS_HOUR);
+    assert_int_equal(h->posts, 0);
+    h->keys = wire(h, ROLE_KEYS);
+    assert_true(fiber_spawn(&h->group, "keys", keys_live, h, &e));
+    fiber_sleep(2 * MS_HOUR);
+    assert_true(h->posts == 1 && h->signatures == 1);
+    struct slice mail = buf_slice(&h->content);
+    assert_true(slice_starts(mail, SLICE("DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.net;")));
+    assert_true(slice_search(mail, SLICE("\r\nFrom: <dmarc@example.net>\r\n")) < mail.n);
+    end(h);
+}
+
+static void test_signed(void **state) {
+    struct house h;
+    run(&h, drive_signed, true);
+}
+
 static void test_own(void **state) {
     struct house h;
-    run(&h, drive_own);
+    run(&h, drive_own, false);
 }
 
 static void test_others(void **state) {
     struct house h;
-    run(&h, drive_others);
+    run(&h, drive_others, false);
 }
 
 static void test_deaf(void **state) {
     struct house h;
-    run(&h, drive_deaf);
+    run(&h, drive_deaf, false);
 }
 
 int main(void) {
@@ -223,6 +279,7 @@ int main(void) {
         cmocka_unit_test(test_own),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_deaf),
+        cmocka_unit_test(test_signed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
