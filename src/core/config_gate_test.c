@@ -1,14 +1,7 @@
 // config_gate_test: what is said about strangers: how it comes out, the effective form, every mistake at its place.
+#include "core/config_test_parse.h"
 #include "core/config_warn.h"
 #include "core/rules.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
 
 #define H "hostname mx.example.org; listen mx 127.0.0.1:25\n"
 
@@ -35,23 +28,6 @@ static const char full[] =
       "limit { memory 1G; queue-messages 0 }\n"
       "domain example.org { recipients any; deliver maildir /m; junk \".Spam.new\" }\n"
       "domain example.net { recipients any; deliver maildir /m; junk off }\n";
-
-static struct config *parse(const char *text) {
-    struct config_report report;
-    struct config *c = config_parse(slice_str(text), SLICE("/etc/posthouse"), &report);
-    for (size_t i = 0; i < report.n; i++)
-        print_message("%u:%u: %.*s\n", report.mistakes[i].place.line, report.mistakes[i].place.column,
-                      SLICE_ARG(report.mistakes[i].text));
-    config_report_done(&report);
-    assert_non_null(c);
-    return c;
-}
-
-static void assert_slice(struct slice s, const char *text) {
-    char shown[256];
-    snprintf(shown, sizeof shown, "%.*s", SLICE_ARG(s));
-    assert_string_equal(shown, text);
-}
 
 static void test_lists_and_rates(void **state) {
     struct config *c = parse(full);

@@ -1,13 +1,5 @@
 // config_test: what is accepted and how it comes out, the effective form, and every mistake at its place.
-#include "core/config.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "core/config_test_parse.h"
 
 static const char full[] =
     "version   1\n"
@@ -47,23 +39,6 @@ static const char full[] =
     "timeout { command 1m; data-block 250ms; connect 3s; greeting 1h; mail 4s; rcpt 5s; data-init 6s; data-send 7s\n"
     "    data-end 8s }\n"
     "queue { retry 1s .. 2m; expire 1d; concurrency 2 .. 3; attempts 4; segment 1M; reserve 0 }\n";
-
-static struct config *parse(const char *text) {
-    struct config_report report;
-    struct config *c = config_parse(slice_str(text), SLICE("/etc/posthouse"), &report);
-    for (size_t i = 0; i < report.n; i++)
-        print_message("%u:%u: %.*s\n", report.mistakes[i].place.line, report.mistakes[i].place.column,
-                      SLICE_ARG(report.mistakes[i].text));
-    config_report_done(&report);
-    assert_non_null(c);
-    return c;
-}
-
-static void assert_slice(struct slice s, const char *text) {
-    char shown[256];
-    snprintf(shown, sizeof shown, "%.*s", SLICE_ARG(s));
-    assert_string_equal(shown, text);
-}
 
 static void test_full(void **state) {
     struct config *c = parse(full);

@@ -1,31 +1,8 @@
 // message_auth_test: payloads about who a user is, there and back, and cut at every byte.
 #include "core/message_auth.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "core/message_test_cut.h"
 
 enum { MAX = 1 << 16 };
-
-static void assert_slice(struct slice got, struct slice want) {
-    if (!slice_eq(got, want))
-        fail_msg("got %.*s, want %.*s", SLICE_ARG(got), SLICE_ARG(want));
-}
-
-// Copies of exactly n bytes, so that a read behind the end is seen by the sanitizer.
-#define REFUSES_EVERY_CUT(b, unpack, out)                                                                              \
-    for (size_t cut = 0; cut < (b).n; cut++) {                                                                         \
-        char *copy = cut ? malloc(cut) : NULL;                                                                         \
-        if (cut)                                                                                                       \
-            memcpy(copy, (b).p, cut);                                                                                  \
-        if (unpack(slice_of(copy, cut), out))                                                                          \
-            fail_msg("taken when cut at %zu", cut);                                                                    \
-        free(copy);                                                                                                    \
-    }
 
 static void begins(void **state) {
     BUF_AUTO struct buf b = {.max = MAX};
@@ -49,7 +26,7 @@ static void begins(void **state) {
     assert_slice(got.tls_exporter, m.tls_exporter);
     assert_slice(got.tls_end_point, m.tls_end_point);
     assert_slice(got.client_subject, m.client_subject);
-    REFUSES_EVERY_CUT(b, message_auth_begin_unpack, &got);
+    REFUSES(b, message_auth_begin_unpack(payload, &got));
 }
 
 static void bounds_responses(void **state) {
@@ -76,7 +53,7 @@ static void goes_on(void **state) {
     assert_true(message_auth_continue_unpack(buf_slice(&b), &got));
     assert_int_equal(got.conversation, 9);
     assert_slice(got.response, m.response);
-    REFUSES_EVERY_CUT(b, message_auth_continue_unpack, &got);
+    REFUSES(b, message_auth_continue_unpack(payload, &got));
 }
 
 static void replies(void **state) {
@@ -95,7 +72,7 @@ static void replies(void **state) {
     assert_slice(got.user, m.user);
     assert_slice(got.secret, m.secret);
     assert_slice(got.why, m.why);
-    REFUSES_EVERY_CUT(b, message_auth_reply_unpack, &got);
+    REFUSES(b, message_auth_reply_unpack(payload, &got));
     b.p[0] = MESSAGE_AUTH_BAD + 1;
     assert_false(message_auth_reply_unpack(buf_slice(&b), &got));
     buf_reset(&b);
@@ -113,13 +90,13 @@ static void pam(void **state) {
     assert_slice(got.user, m.user);
     assert_slice(got.password, m.password);
     assert_slice(got.client, m.client);
-    REFUSES_EVERY_CUT(b, message_pam_check_unpack, &got);
+    REFUSES(b, message_pam_check_unpack(payload, &got));
     buf_reset(&b);
     assert_true(message_pam_reply_pack(&b, &said));
     assert_true(message_pam_reply_unpack(buf_slice(&b), &reply));
     assert_int_equal(reply.result, MESSAGE_PAM_UNKNOWN);
     assert_slice(reply.why, said.why);
-    REFUSES_EVERY_CUT(b, message_pam_reply_unpack, &reply);
+    REFUSES(b, message_pam_reply_unpack(payload, &reply));
 }
 
 static void fetch(void **state) {
@@ -133,13 +110,13 @@ static void fetch(void **state) {
     assert_slice(got.body, m.body);
     assert_int_equal(got.timeout_ms, 1000);
     assert_int_equal(got.size_max, 65536);
-    REFUSES_EVERY_CUT(b, message_fetch_unpack, &got);
+    REFUSES(b, message_fetch_unpack(payload, &got));
     buf_reset(&b);
     assert_true(message_fetch_reply_pack(&b, &said));
     assert_true(message_fetch_reply_unpack(buf_slice(&b), &reply));
     assert_int_equal(reply.status, 200);
     assert_slice(reply.body, said.body);
-    REFUSES_EVERY_CUT(b, message_fetch_reply_unpack, &reply);
+    REFUSES(b, message_fetch_reply_unpack(payload, &reply));
 }
 
 int main(void) {

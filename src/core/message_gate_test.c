@@ -1,37 +1,8 @@
 // message_gate_test: every payload there and back; cut at every byte, or with a byte more, it is refused.
 #include "core/message_gate.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "core/message_test_cut.h"
 
 enum { MAX = 1 << 20 };
-
-static struct netaddr client(void) {
-    struct netaddr a = {0};
-    assert_true(netaddr_parse_ip(SLICE("2001:db8::25"), &a));
-    a.port = 4711;
-    return a;
-}
-
-static void assert_slice(struct slice got, const char *want) { assert_true(slice_eq(got, slice_str(want))); }
-
-// Heap copies of exactly n bytes, so that a read behind the end is seen by the sanitizer.
-#define REFUSES(b, unpack_expression)                                                                                  \
-    for (size_t cut = 0; cut <= (b).n + 1; cut++) {                                                                    \
-        if (cut == (b).n)                                                                                              \
-            continue;                                                                                                  \
-        char *copy = calloc(cut + !cut, 1);                                                                            \
-        memcpy(copy, (b).p, cut < (b).n ? cut : (b).n);                                                                \
-        struct slice payload = slice_of(copy, cut);                                                                    \
-        if (unpack_expression)                                                                                         \
-            fail_msg("taken with %zu of %zu bytes", cut, (b).n);                                                       \
-        free(copy);                                                                                                    \
-    }
 
 static void test_client(void **state) {
     BUF_AUTO struct buf b = {.max = MAX};
@@ -50,7 +21,7 @@ static void test_client_reply(void **state) {
     assert_true(!got.ok && got.known && got.shut_out);
     assert_int_equal(got.until_ms, 40000);
     assert_int_equal(got.tarpit_ms, 2000);
-    assert_slice(got.text, "later");
+    assert_slice(got.text, SLICE("later"));
     REFUSES(b, message_client_reply_unpack(payload, &got));
     for (int i = 0; i < 2; i++) { // nobody waits for the past
         buf_reset(&b);
@@ -70,9 +41,9 @@ static void test_tally(void **state) {
                                    .recipient = SLICE("ann@example.org")};
     assert_true(message_tally_pack(&b, &m) && message_tally_unpack(buf_slice(&b), &got));
     assert_int_equal(got.what, CONFIG_RATE_ERRORS);
-    assert_slice(got.helo, "mail.example.net");
-    assert_slice(got.sender_domain, "example.net");
-    assert_slice(got.recipient, "ann@example.org");
+    assert_slice(got.helo, SLICE("mail.example.net"));
+    assert_slice(got.sender_domain, SLICE("example.net"));
+    assert_slice(got.recipient, SLICE("ann@example.org"));
     REFUSES(b, message_tally_unpack(payload, &got));
     b.p[0] = CONFIG_RATE_WHATS;
     assert_false(message_tally_unpack(buf_slice(&b), &got));
@@ -84,7 +55,7 @@ static void test_tally_reply(void **state) {
     assert_true(message_tally_reply_pack(&b, &m) && message_tally_reply_unpack(buf_slice(&b), &got));
     assert_false(got.ok);
     assert_int_equal(got.line, 17);
-    assert_slice(got.text, "too many");
+    assert_slice(got.text, SLICE("too many"));
     REFUSES(b, message_tally_reply_unpack(payload, &got));
 }
 
@@ -96,9 +67,9 @@ static void test_greylist(void **state) {
                                       .recipient = SLICE("ann@example.org"),
                                       .only_ask = true};
     assert_true(message_greylist_pack(&b, &m) && message_greylist_unpack(buf_slice(&b), &got));
-    assert_slice(got.domain, "example.net");
-    assert_slice(got.sender, "bob@example.net");
-    assert_slice(got.recipient, "ann@example.org");
+    assert_slice(got.domain, SLICE("example.net"));
+    assert_slice(got.sender, SLICE("bob@example.net"));
+    assert_slice(got.recipient, SLICE("ann@example.org"));
     assert_true(got.only_ask);
     REFUSES(b, message_greylist_unpack(payload, &got));
 }
@@ -124,8 +95,8 @@ static void test_seen(void **state) {
     m.domain = SLICE("example.org");
     assert_true(message_seen_pack(&b, &m) && message_seen_unpack(buf_slice(&b), &got));
     assert_int_equal(got.what, MESSAGE_SEEN_WROTE);
-    assert_slice(got.domain, "example.org");
-    assert_slice(got.recipient, "bob@example.net");
+    assert_slice(got.domain, SLICE("example.org"));
+    assert_slice(got.recipient, SLICE("bob@example.net"));
     REFUSES(b, message_seen_unpack(payload, &got));
     b.p[0] = MESSAGE_SEEN_WHATS;
     assert_false(message_seen_unpack(buf_slice(&b), &got));
@@ -135,8 +106,8 @@ static void test_match(void **state) {
     BUF_AUTO struct buf b = {.max = MAX};
     struct message_match got, m = {.table = SLICE("friends"), .value = SLICE("192.0.2.1")};
     assert_true(message_match_pack(&b, &m) && message_match_unpack(buf_slice(&b), &got));
-    assert_slice(got.table, "friends");
-    assert_slice(got.value, "192.0.2.1");
+    assert_slice(got.table, SLICE("friends"));
+    assert_slice(got.value, SLICE("192.0.2.1"));
     REFUSES(b, message_match_unpack(payload, &got));
     for (int r = 0; r <= MESSAGE_MATCH_FAILED; r++) {
         enum message_match_result result;
@@ -173,19 +144,19 @@ static void test_dmarc_seen(void **state) {
     struct message_dmarc_seen got, m = a_dmarc_seen(auths, 2);
     assert_true(message_dmarc_seen_pack(&b, &m) && message_dmarc_seen_unpack(buf_slice(&b), &arena, &got));
     assert_true(got.when.ms == 1700000000000 && got.spf_aligned && !got.dkim_aligned);
-    assert_slice(got.from_domain, "example.net");
-    assert_slice(got.record_domain, "net");
-    assert_slice(got.envelope_from, "bounce.example.net");
-    assert_slice(got.envelope_to, "example.org");
-    assert_slice(got.record, "v=DMARC1; p=reject");
-    assert_slice(got.policy, "reject");
-    assert_slice(got.disposition, "none");
-    assert_slice(got.override, "local_policy");
-    assert_slice(got.override_comment, "arc=pass");
+    assert_slice(got.from_domain, SLICE("example.net"));
+    assert_slice(got.record_domain, SLICE("net"));
+    assert_slice(got.envelope_from, SLICE("bounce.example.net"));
+    assert_slice(got.envelope_to, SLICE("example.org"));
+    assert_slice(got.record, SLICE("v=DMARC1; p=reject"));
+    assert_slice(got.policy, SLICE("reject"));
+    assert_slice(got.disposition, SLICE("none"));
+    assert_slice(got.override, SLICE("local_policy"));
+    assert_slice(got.override_comment, SLICE("arc=pass"));
     assert_int_equal(got.auths_n, 2);
     assert_true(got.auths[0].dkim && !got.auths[1].dkim);
-    assert_slice(got.auths[0].selector, "s1");
-    assert_slice(got.auths[1].result, "pass");
+    assert_slice(got.auths[0].selector, SLICE("s1"));
+    assert_slice(got.auths[1].result, SLICE("pass"));
     REFUSES(b, message_dmarc_seen_unpack(payload, &arena, &got));
 }
 
@@ -202,9 +173,9 @@ static void test_post(void **state) {
     BUF_AUTO struct buf b = {.max = MAX};
     struct message_post got, m = {.recipient = SLICE("dmarc@example.net"), .content = SLICE("Subject: x\r\n\r\ny\r\n")};
     assert_true(message_post_pack(&b, &m) && message_post_unpack(buf_slice(&b), &got));
-    assert_slice(got.sender, "");
-    assert_slice(got.recipient, "dmarc@example.net");
-    assert_slice(got.content, "Subject: x\r\n\r\ny\r\n");
+    assert_slice(got.sender, SLICE(""));
+    assert_slice(got.recipient, SLICE("dmarc@example.net"));
+    assert_slice(got.content, SLICE("Subject: x\r\n\r\ny\r\n"));
     REFUSES(b, message_post_unpack(payload, &got));
     buf_reset(&b);
     assert_true(message_post_pack(&b, &(struct message_post){.content = SLICE("x")}));
@@ -218,9 +189,9 @@ static void test_records(void **state) {
     pack_slice(&b, SLICE("second"));
     rest = buf_slice(&b);
     assert_true(message_records_next(&rest, &one));
-    assert_slice(one, "first");
+    assert_slice(one, SLICE("first"));
     assert_true(message_records_next(&rest, &one));
-    assert_slice(one, "second");
+    assert_slice(one, SLICE("second"));
     assert_false(message_records_next(&rest, &one));
     assert_int_equal(rest.n, 0);
     REFUSES(b, (message_records_next(&payload, &one) && message_records_next(&payload, &one) && payload.n == 0));
@@ -246,7 +217,7 @@ static void test_records_are_added_whole(void **state) {
     rest = buf_slice(&b);
     for (size_t i = 0; i < n; i++) {
         assert_true(message_records_next(&rest, &one) && record_unpack(one, &arena, &got));
-        assert_slice(got.sender, "bob@example.net");
+        assert_slice(got.sender, SLICE("bob@example.net"));
     }
     assert_int_equal(rest.n, 0); // of the one that didn't fit nothing is left
 }

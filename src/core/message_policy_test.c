@@ -1,37 +1,8 @@
 // message_policy_test: every payload there and back; cut at every byte, or with a byte more, it is refused.
 #include "core/message_policy.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "core/message_test_cut.h"
 
 enum { MAX = 1 << 20 };
-
-static struct netaddr client(void) {
-    struct netaddr a = {0};
-    assert_true(netaddr_parse_ip(SLICE("2001:db8::25"), &a));
-    a.port = 4711;
-    return a;
-}
-
-static void assert_slice(struct slice got, const char *want) { assert_true(slice_eq(got, slice_str(want))); }
-
-// Heap copies of exactly n bytes, so that a read behind the end is seen by the sanitizer.
-#define REFUSES(b, unpack_expression)                                                                                  \
-    for (size_t cut = 0; cut <= (b).n + 1; cut++) {                                                                    \
-        if (cut == (b).n)                                                                                              \
-            continue;                                                                                                  \
-        char *copy = calloc(cut + !cut, 1);                                                                            \
-        memcpy(copy, (b).p, cut < (b).n ? cut : (b).n);                                                                \
-        struct slice payload = slice_of(copy, cut);                                                                    \
-        if (unpack_expression)                                                                                         \
-            fail_msg("taken with %zu of %zu bytes", cut, (b).n);                                                       \
-        free(copy);                                                                                                    \
-    }
 
 static void test_try(void **state) {
     BUF_AUTO struct buf b = {.max = MAX};
@@ -39,7 +10,7 @@ static void test_try(void **state) {
     assert_true(message_try_pack(&b, &m) && message_try_unpack(buf_slice(&b), &got));
     assert_true(netaddr_same_ip(&got.client, &m.client));
     assert_int_equal(got.client.port, 4711);
-    assert_slice(got.user, "ann@example.org");
+    assert_slice(got.user, SLICE("ann@example.org"));
     REFUSES(b, message_try_unpack(payload, &got));
 }
 
@@ -49,7 +20,7 @@ static void test_try_reply(void **state) {
     assert_true(message_try_reply_pack(&b, &m) && message_try_reply_unpack(buf_slice(&b), &got));
     assert_true(got.locked);
     assert_int_equal(got.delay_ms, 8000);
-    assert_slice(got.why, "account");
+    assert_slice(got.why, SLICE("account"));
     REFUSES(b, message_try_reply_unpack(payload, &got));
     buf_reset(&b);
     m.delay_ms = -1; // nobody waits for the past
@@ -62,7 +33,7 @@ static void test_tried(void **state) {
     struct message_tried m = {.client = client(), .user = SLICE("ann"), .secret = SLICE("phone"), .ok = true}, got;
     assert_true(message_tried_pack(&b, &m) && message_tried_unpack(buf_slice(&b), &got));
     assert_true(got.ok);
-    assert_slice(got.secret, "phone");
+    assert_slice(got.secret, SLICE("phone"));
     REFUSES(b, message_tried_unpack(payload, &got));
 }
 
@@ -85,8 +56,8 @@ static void test_use_reply(void **state) {
     assert_false(got.ok);
     assert_int_equal(got.smtp, 452);
     assert_int_equal(got.enhanced[1], 5);
-    assert_slice(got.text, "later");
-    assert_slice(got.why, "x");
+    assert_slice(got.text, SLICE("later"));
+    assert_slice(got.why, SLICE("x"));
     REFUSES(b, message_use_reply_unpack(payload, &got));
 }
 
@@ -94,8 +65,8 @@ static void test_notice(void **state) {
     BUF_AUTO struct buf b = {.max = MAX};
     struct message_notice got, m = {.to = SLICE("root@example.org"), .subject = SLICE("s"), .text = SLICE("a\nb\n")};
     assert_true(message_notice_pack(&b, &m) && message_notice_unpack(buf_slice(&b), &got));
-    assert_slice(got.to, "root@example.org");
-    assert_slice(got.text, "a\nb\n");
+    assert_slice(got.to, SLICE("root@example.org"));
+    assert_slice(got.text, SLICE("a\nb\n"));
     REFUSES(b, message_notice_unpack(payload, &got));
 }
 
@@ -103,7 +74,7 @@ static void test_query(void **state) {
     BUF_AUTO struct buf b = {.max = MAX};
     struct message_policy_query got, m = {.what = SLICE("192.0.2.0/24"), .limit = 100};
     assert_true(message_policy_query_pack(&b, &m) && message_policy_query_unpack(buf_slice(&b), &got));
-    assert_slice(got.what, "192.0.2.0/24");
+    assert_slice(got.what, SLICE("192.0.2.0/24"));
     assert_int_equal(got.limit, 100);
     REFUSES(b, message_policy_query_unpack(payload, &got));
 }
@@ -133,10 +104,10 @@ static void test_reply(void **state) {
     assert_int_equal(got.entries_n, 3);
     assert_int_equal(got.entries[0].kind, MESSAGE_POLICY_NETWORK);
     assert_true(got.entries[0].until.ms == 1234567890123);
-    assert_slice(got.entries[1].secret, "phone");
+    assert_slice(got.entries[1].secret, SLICE("phone"));
     assert_true(got.entries[1].used.ms == 99);
     assert_int_equal(got.entries[2].held, 5);
-    assert_slice(got.entries[2].why, "because");
+    assert_slice(got.entries[2].why, SLICE("because"));
     REFUSES(b, message_policy_reply_unpack(payload, &arena, &got));
     memset(b.p + 4, 0xff, 4); // more entries than there can be
     assert_false(message_policy_reply_unpack(buf_slice(&b), &arena, &got));

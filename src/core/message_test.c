@@ -1,35 +1,10 @@
 // message_test: every payload there and back; cut at every byte it is refused.
 #include "core/message.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "core/message_test_cut.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { MAX = 1 << 20 };
-
-static void assert_slice(struct slice got, struct slice want) {
-    if (!slice_eq(got, want))
-        fail_msg("got %.*s, want %.*s", SLICE_ARG(got), SLICE_ARG(want));
-}
-
-// Heap copies of exactly n bytes, so that a read behind the end is seen by the sanitizer.
-#define REFUSES_EVERY_CUT(b, head, unpack_expression)                                                                  \
-    for (size_t cut = 0; cut < (head); cut++) {                                                                        \
-        char *copy = cut ? malloc(cut) : NULL;                                                                         \
-        if (cut)                                                                                                       \
-            memcpy(copy, (b).p, cut);                                                                                  \
-        struct slice payload = slice_of(copy, cut);                                                                    \
-        if (unpack_expression)                                                                                         \
-            fail_msg("taken when cut at %zu", cut);                                                                    \
-        arena_reset(&arena);                                                                                           \
-        free(copy);                                                                                                    \
-    }
 
 static struct envelope_recipient some_recipients[] = {
     {.address = {"bob@example.org", 15}},
@@ -68,7 +43,7 @@ static void test_submit(void **state) {
     assert_slice(got.envelope.recipients[1].original, SLICE("info@example.org"));
     assert_int_equal(got.envelope.arrived.ms, 1234567890123);
     assert_slice(got.content, SLICE("Subject: x\r\n\r\nhi\r\n"));
-    REFUSES_EVERY_CUT(b, head, message_submit_unpack(payload, &arena, &got));
+    REFUSES_CUTS(b, head, (arena_reset(&arena), message_submit_unpack(payload, &arena, &got)));
 
     memset(b.p, 0, 8); // id 0 is nobody's
     assert_false(message_submit_unpack(buf_slice(&b), &arena, &got));
@@ -98,7 +73,7 @@ static void test_piece(void **state) {
     assert_int_equal(got.slot, 9);
     assert_slice(got.bytes, SLICE("abc"));
     assert_false(got.front);
-    REFUSES_EVERY_CUT(b, 5, message_piece_unpack(payload, &got));
+    REFUSES_CUTS(b, 5, message_piece_unpack(payload, &got));
     b.p[4] = 2; // neither yes nor no
     assert_false(message_piece_unpack(buf_slice(&b), &got));
     memset(b.p, 0, 5);
@@ -135,7 +110,7 @@ static void test_submit_reply(void **state) {
     assert_int_equal(got.smtp, 452);
     assert_memory_equal(got.enhanced, m.enhanced, sizeof m.enhanced);
     assert_slice(got.text, m.text);
-    REFUSES_EVERY_CUT(b, b.n, message_submit_reply_unpack(payload, &got));
+    REFUSES(b, message_submit_reply_unpack(payload, &got));
     buf_add_char(&b, 'x');
     assert_false(message_submit_reply_unpack(buf_slice(&b), &got));
     b.p[0] = 2; // neither yes nor no
@@ -147,8 +122,8 @@ static void test_submit_reply_codes(void **state) {
     static const struct {
         uint16_t smtp, class;
         bool good;
-    } cases[] = {{0, 0, true},    {451, 0, true},  {451, 4, true},  {552, 5, true},  {599, 5, true},
-                 {451, 5, false}, {552, 4, false}, {0, 4, false},   {250, 0, false}, {354, 3, false},
+    } cases[] = {{0, 0, true},    {451, 0, true},  {451, 4, true},   {552, 5, true},  {599, 5, true},
+                 {451, 5, false}, {552, 4, false}, {0, 4, false},    {250, 0, false}, {354, 3, false},
                  {399, 0, false}, {600, 0, false}, {65535, 0, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf b BUF_AUTO = {.max = MAX};
@@ -201,7 +176,7 @@ static void test_work(void **state) {
     assert_true(got.recipients[1].expired);
     assert_slice(got.recipients[1].remote, recipients[1].remote);
     assert_slice(got.content, SLICE("abc"));
-    REFUSES_EVERY_CUT(b, head, message_work_unpack(payload, &arena, &got));
+    REFUSES_CUTS(b, head, (arena_reset(&arena), message_work_unpack(payload, &arena, &got)));
 }
 
 static void test_read(void **state) {
@@ -212,7 +187,7 @@ static void test_read(void **state) {
     assert_true(message_read_unpack(buf_slice(&b), &got));
     assert_int_equal(got.offset, 1ull << 40);
     assert_int_equal(got.n, MESSAGE_INLINE_MAX);
-    REFUSES_EVERY_CUT(b, b.n, message_read_unpack(payload, &got));
+    REFUSES(b, message_read_unpack(payload, &got));
     m.n++;
     buf_reset(&b);
     assert_true(message_read_pack(&b, &m));
@@ -246,7 +221,7 @@ static void test_outcome(void **state) {
     assert_true(got.tls);
     assert_int_equal(got.recipients[1].result, MESSAGE_FAILED);
     assert_int_equal(got.recipients[1].reason.n, 500);
-    REFUSES_EVERY_CUT(b, b.n, message_outcome_unpack(payload, &arena, &got));
+    REFUSES(b, (arena_reset(&arena), message_outcome_unpack(payload, &arena, &got)));
 }
 
 static void test_resolve(void **state) {
@@ -257,7 +232,7 @@ static void test_resolve(void **state) {
     assert_true(message_resolve_unpack(buf_slice(&b), &gotq));
     assert_int_equal(gotq.type, MESSAGE_DNS_MX);
     assert_slice(gotq.name, q.name);
-    REFUSES_EVERY_CUT(b, b.n, message_resolve_unpack(payload, &gotq));
+    REFUSES(b, message_resolve_unpack(payload, &gotq));
 
     struct message_dns_record records[] = {
         {.preference = 10, .text = SLICE("mx.example.org")},
@@ -281,7 +256,7 @@ static void test_resolve(void **state) {
     assert_int_equal(got.records[0].preference, 10);
     assert_int_equal(got.records[1].ip.family, NETADDR_V4);
     assert_int_equal(got.records[2].ip.ip[15], 9);
-    REFUSES_EVERY_CUT(b, b.n, message_resolve_reply_unpack(payload, &arena, &got));
+    REFUSES(b, (arena_reset(&arena), message_resolve_reply_unpack(payload, &arena, &got)));
 
     records[1].ip.ip[7] = 1; // behind an IPv4 address
     buf_reset(&b);
@@ -298,7 +273,7 @@ static void test_expand(void **state) {
     assert_true(message_expand_reply_unpack(buf_slice(&b), &arena, &got));
     assert_int_equal(got.addresses_n, 2);
     assert_slice(got.addresses[1], addresses[1]);
-    REFUSES_EVERY_CUT(b, b.n, message_expand_reply_unpack(payload, &arena, &got));
+    REFUSES(b, (arena_reset(&arena), message_expand_reply_unpack(payload, &arena, &got)));
 
     memset(b.p + 5, 0xff, 4); // a count beyond the input
     assert_false(message_expand_reply_unpack(buf_slice(&b), &arena, &got));
@@ -313,7 +288,7 @@ static void test_owns(void **state) {
     assert_true(message_owns_unpack(buf_slice(&b), &got));
     assert_slice(got.user, SLICE("alice"));
     assert_slice(got.address, SLICE("bob@example.org"));
-    REFUSES_EVERY_CUT(b, b.n, message_owns_unpack(payload, &got));
+    REFUSES(b, message_owns_unpack(payload, &got));
     buf_reset(&b);
     assert_true(message_owns_reply_pack(&b, MESSAGE_OWNS_YES));
     assert_true(message_owns_reply_unpack(buf_slice(&b), &result));
@@ -330,7 +305,7 @@ static void test_queue(void **state) {
     assert_true(message_queue_query_unpack(buf_slice(&b), &gotq));
     assert_int_equal(gotq.limit, 100);
     assert_slice(gotq.destination, q.destination);
-    REFUSES_EVERY_CUT(b, b.n, message_queue_query_unpack(payload, &gotq));
+    REFUSES(b, message_queue_query_unpack(payload, &gotq));
 
     struct message_queue_recipient recipients[] = {
         {.address = SLICE("a@example.org"),
@@ -363,15 +338,24 @@ static void test_queue(void **state) {
     assert_int_equal(got.entries[0].recipients[1].state, MESSAGE_RECIPIENT_DONE);
     assert_int_equal(got.entries[1].queue_id, 9);
     assert_int_equal(got.entries[1].recipients_n, 0);
-    REFUSES_EVERY_CUT(b, b.n, message_queue_reply_unpack(payload, &arena, &got));
+    REFUSES(b, (arena_reset(&arena), message_queue_reply_unpack(payload, &arena, &got)));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_submit),       cmocka_unit_test(test_submit_limits), cmocka_unit_test(test_piece),
-        cmocka_unit_test(test_submit_reply), cmocka_unit_test(test_submit_reply_codes), cmocka_unit_test(test_work),          cmocka_unit_test(test_read),
-        cmocka_unit_test(test_outcome),      cmocka_unit_test(test_resolve),       cmocka_unit_test(test_expand),
-        cmocka_unit_test(test_queue),        cmocka_unit_test(test_open),          cmocka_unit_test(test_owns),
+        cmocka_unit_test(test_submit),
+        cmocka_unit_test(test_submit_limits),
+        cmocka_unit_test(test_piece),
+        cmocka_unit_test(test_submit_reply),
+        cmocka_unit_test(test_submit_reply_codes),
+        cmocka_unit_test(test_work),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_outcome),
+        cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_expand),
+        cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_owns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,41 +1,18 @@
-// fuzz_message_auth: the payloads about who a user is; the first byte chooses which. What is taken packs to the same
-// bytes.
+// fuzz_message_auth: the payloads about who a user is; the first byte chooses which.
 #include "core/message_auth.h"
-
-#include "fuzz.h"
-
-#define SAME(kind)                                                                                                     \
-    do {                                                                                                               \
-        struct message_##kind m;                                                                                       \
-        if (message_##kind##_unpack(in, &m))                                                                           \
-            FUZZ_CHECK(message_##kind##_pack(&again, &m) && slice_eq(buf_slice(&again), in));                          \
-    } while (0)
+#include "message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     BUF_AUTO struct buf again = {.max = 1 << 20};
     struct slice in = slice_of(data, size);
     switch (fuzz_choose(&in, 7)) {
-    case 0:
-        SAME(auth_begin);
-        break;
-    case 1:
-        SAME(auth_continue);
-        break;
-    case 2:
-        SAME(auth_reply);
-        break;
-    case 3:
-        SAME(pam_check);
-        break;
-    case 4:
-        SAME(pam_reply);
-        break;
-    case 5:
-        SAME(fetch);
-        break;
-    default:
-        SAME(fetch_reply);
-        break;
+        MESSAGE(0, auth_begin)
+        MESSAGE(1, auth_continue)
+        MESSAGE(2, auth_reply)
+        MESSAGE(3, pam_check)
+        MESSAGE(4, pam_reply)
+        MESSAGE(5, fetch)
+        MESSAGE(6, fetch_reply)
     }
     return 0;
 }
