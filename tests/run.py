@@ -10,6 +10,7 @@ import argparse
 import concurrent.futures
 import glob
 import os
+import queue
 import sys
 import time
 
@@ -25,7 +26,8 @@ ROOT = builds.ROOT
 EXPECTED = ['unit', 'dialogue', 'fuzz', 'sim', 'mutant']
 ON_CLANG = ['unit', 'dialogue', 'fuzz', 'sim']
 CLANG_SIM_SEEDS = '200'
-FROM_OUTSIDE = {'interop': 2, 'torture': 1, 'corpora': 1}  # folders of pytest, and in how many parts at once: most wait
+FROM_OUTSIDE = {'interop': 3, 'torture': 2, 'corpora': 2}  # folders of pytest, and how many files at once: most wait
+SLOW = ['test_dmarc_reports.py', 'test_storm.py']  # for their size
 
 
 class Runner:
@@ -38,15 +40,15 @@ class Runner:
     def wants(self, suite):
         return not self.wanted or any(suite.startswith(w) for w in self.wanted)
 
-    def suite(self, name, tasks):
-        """Runs the tasks (name, function giving a Tally), as many at once as there are cores."""
+    def suite(self, name, tasks, at_once=os.cpu_count()):
+        """Runs the tasks (name, function giving a Tally), the first first."""
         since, tally = time.monotonic(), Tally()
 
         def work(task):
             self.screen.running(name, task[0])
             return task[1]()
 
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
             try:
                 for result in pool.map(work, tasks):
                     tally.add(result)
@@ -108,21 +110,29 @@ def manual_tasks():
             for page in sorted(glob.glob(os.path.join(ROOT, 'doc', '*.[1-8]')))]
 
 
-def pytest_task(runner, suite, folder, part, parts):
-    """Each part has files of its own, and ports of its own (tests/interop/site_of_test.py)."""
-    files = sorted(glob.glob(os.path.join(ROOT, 'tests', folder, 'test_*.py')))[part::parts]
-
+def pytest_task(runner, suite, path, free_parts, parts):
     def shown(line):
         if '::' in line:
             runner.screen.running(suite, line.split('::', 1)[1].strip())
 
     def task():
-        command = ['/usr/bin/python3', '-B', '-m', 'pytest', '-v', '-p', 'no:cacheprovider', '--color=no', '--tb=short',
-                   *files]
+        command = ['/usr/bin/python3', '-B', '-m', 'pytest', '-v', '-p', 'no:cacheprovider', '--color=no', '--tb=short', path]
+        part = free_parts.get()
         env = {'POSTHOUSE': os.path.join(builds.GCC.path, 'posthouse'), 'POSTHOUSE_TEST_PART': f'{part}/{parts}'}
         status, output = program.run(command, ROOT, 1500, env, shown)
+        free_parts.put(part)
         return tally_pytest(output, status)
-    return folder, task
+    return os.path.basename(path), task
+
+
+def pytest_tasks(runner, suite, folder, parts):
+    """A task a file, those that take long first. What runs at once has ports of its own (tests/interop/site_of_test.py)."""
+    free_parts = queue.SimpleQueue()
+    for part in range(parts):
+        free_parts.put(part)
+    paths = glob.glob(os.path.join(ROOT, 'tests', folder, 'test_*.py'))
+    paths.sort(key=lambda path: (os.path.basename(path) not in SLOW, -os.path.getsize(path)))
+    return [pytest_task(runner, suite, path, free_parts, parts) for path in paths]
 
 
 def run_all(runner):
@@ -136,7 +146,7 @@ def run_all(runner):
     for folder, parts in FROM_OUTSIDE.items():
         suite = f'{folder} gcc'
         if runner.wants(suite) and runner.build(builds.GCC):
-            runner.suite(suite, [pytest_task(runner, suite, folder, part, parts) for part in range(parts)])
+            runner.suite(suite, pytest_tasks(runner, suite, folder, parts), parts)
     if runner.wants('bench smoke') and runner.build(builds.PLAIN):
         runner.suite('bench smoke', [script('smoke', '/usr/bin/python3', '-B', 'tests/bench/run.py', '--smoke')])
 

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "mail/address.h"
-#include "rt/file.h"
 #include "svc/master/site.h"
 
 #include <errno.h>
