@@ -66,6 +66,7 @@ static FIBER_FN void finish(struct smtpd_session *s) {
             note_discarded(s);
         say_queued(s, t->content.queue_id);
         s->messages++;
+        smtpd_pace_message(s);
         metric_add(m, METRIC_MESSAGES_ACCEPTED, 1);
         metric_add(m, METRIC_BYTES_ACCEPTED, t->content.body.size);
         metric_add(m, METRIC_RECIPIENTS_ACCEPTED, t->envelope.recipients_n);

@@ -1,4 +1,4 @@
-// smtpd_pace: waiting for content, and measuring it.
+// smtpd_pace: waiting for content and commands, and measuring that.
 #include "svc/smtpd/smtpd_pace.h"
 
 #include "rt/loop.h"
@@ -29,3 +29,28 @@ void smtpd_pace_consume(struct smtpd_session *s, size_t n) {
     stream_consume(&s->stream, n);
     s->pace.bytes += n;
 }
+
+// --- commands
+
+struct mono smtpd_pace_patience(const struct smtpd_session *s) {
+    struct mono usual = smtpd_session_patience(s, s->shared->config->timeouts.command);
+    struct mono left = loop_in_ms(fiber_loop(), SMTPD_PACE_COMMANDS_MS - s->talked_ms);
+    return smtpd_session_gives_way(s) && left.ns < usual.ns ? left : usual;
+}
+
+// Of a wait that began before sessions were scarce, no more counts than there is patience for then.
+bool smtpd_pace_command(struct smtpd_session *s, struct mono since, struct err *e) {
+    int64_t waited = mono_ms_between(since, loop_now(fiber_loop()));
+    if (!smtpd_session_gives_way(s))
+        return true;
+    s->talked_ms += waited < SMTPD_STRESS_MS ? waited : SMTPD_STRESS_MS;
+    return s->talked_ms < SMTPD_PACE_COMMANDS_MS ||
+           err_set(e, ERR_TIMEOUT, "timed out: %lld seconds of commands without a message",
+                   (long long)(s->talked_ms / MS_SECOND));
+}
+
+void smtpd_pace_recipient(struct smtpd_session *s) {
+    s->talked_ms -= s->talked_ms < SMTPD_PACE_RECIPIENT_MS ? s->talked_ms : SMTPD_PACE_RECIPIENT_MS;
+}
+
+void smtpd_pace_message(struct smtpd_session *s) { s->talked_ms = 0; }

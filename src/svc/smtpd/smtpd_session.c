@@ -268,10 +268,11 @@ static FIBER_FN bool wait_line(struct smtpd_session *s, struct slice *line, bool
     const struct config *config = s->shared->config;
     size_t line_max = command_max(s);
     struct err e;
+    struct mono since = loop_now(fiber_loop());
     s->idle = !s->transaction;
-    s->waits_since = loop_now(fiber_loop());
-    bool got =
-        stream_line(&s->stream, line_max, smtpd_session_patience(s, config->timeouts.command), line, too_long, &e);
+    s->waits_since = since;
+    bool got = stream_line(&s->stream, line_max, smtpd_pace_patience(s), line, too_long, &e) &&
+               smtpd_pace_command(s, since, &e);
     s->idle = false;
     s->waits_since = (struct mono){0};
     if (!got)

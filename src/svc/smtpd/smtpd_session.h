@@ -95,6 +95,7 @@ struct smtpd_session {
     const char *auth_type;                 // of who authenticated: the mechanism, "plain"
     struct mono waits_since;               // while it waits for the client: for how long
     struct smtpd_pace pace;                // of its content
+    int64_t talked_ms;                     // waited for commands while sessions were scarce, less what they led to
     struct buf user;                       // who authenticated, lower case; empty: nobody
     struct buf helo;                       // empty before EHLO
     struct arena arena;                    // of the transaction

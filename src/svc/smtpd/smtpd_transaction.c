@@ -298,6 +298,7 @@ void smtpd_rcpt(struct smtpd_session *s, const struct smtp_command *c) {
         smtpd_refuse_err(s, &e);
         return;
     }
+    smtpd_pace_recipient(s);
     if (++t->accepted == 1)
         t->for_whom = arena_dup(&s->arena, c->path.mailbox);
     smtpd_reply(s, SLICE("250 2.1.5 recipient ok\r\n"));
