@@ -180,10 +180,11 @@ static const struct config_directive config_schema[] = {
     {"", "limit", "{ ... }", CONFIG_SECTION, .doc = "What a client can have at most."},
     {"limit", "sessions", COUNT(1, 1000000), .fallback = "30000", AT(limits.sessions),
      .doc = "Sessions at once, of all clients. While more than 80 in 100 are there, strangers who are slow give way:"
-            " who keeps silent for 10 seconds, or sends content slower than 100 bytes a second over a minute.",
+            " who keeps silent for 10 seconds, sends content slower than 100 bytes a second over a minute, or has had"
+            " a minute for commands without a message.",
      .reply = "421 4.3.2"},
     {"limit", "sessions-per-client", COUNT(1, 1000000), .fallback = "100", AT(limits.sessions_per_client),
-     .doc = "Sessions at once of one address. Trusted networks are exempt.", .reply = "421 4.7.0"},
+     .doc = "Sessions at once of one address (IPv6: its /64). Trusted networks are exempt.", .reply = "421 4.7.0"},
     {"limit", "messages-per-session", COUNT(1, 1000000), .fallback = "1000", AT(limits.messages_per_session),
      .doc = "Messages in one session. Trusted networks are exempt.", .reply = "421 4.7.0"},
     {"limit", "recipients", COUNT(100, 10000), .fallback = "1000", AT(limits.recipients),

@@ -3,6 +3,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "core/client_name.h"
 #include "core/queue_id.h"
 #include "rt/journal.h"
 #include "rt/tls.h"
@@ -19,9 +20,10 @@
 
 enum { STRESS_PERCENT = 80 }; // of the sessions that there may be
 
-// How many sessions an address has; while it has any.
+// How many sessions an address has, while it has any; an IPv6 /64 is one, since its owner has all of it.
 struct client {
-    uint8_t ip[16];
+    char name[CLIENT_NAME];
+    struct slice key; // in it
     uint32_t sessions;
 };
 
@@ -134,22 +136,31 @@ void smtpd_attach(struct smtpd_service *s, struct link *link, enum role peer, ui
         smtpd_oracle_begin(&s->links.oracle);
 }
 
+// As much of it as fits: nobody waits for who isn't let in.
+static void say_421(struct transport *t, const struct config *c, const char *enhanced, const char *why) {
+    BUF_AUTO struct buf line = {.max = 512};
+    size_t put;
+    buf_addf(&line, "421 %s %.*s %s\r\n", enhanced, SLICE_ARG(c->hostname), why);
+    t->ops->write(t, buf_slice(&line), &put, NULL);
+}
+
 // --- who has how many sessions
 
 static struct client *client_of(struct smtpd_service *s, const struct netaddr *peer) {
-    struct client *c = map_get(&s->clients, slice_of(peer->ip, sizeof peer->ip));
+    char name[CLIENT_NAME];
+    struct client *c = map_get(&s->clients, client_name_address(peer, name));
     if (c)
         return c;
     c = MEM_NEW(struct client);
-    memcpy(c->ip, peer->ip, sizeof c->ip);
-    map_set(&s->clients, slice_of(c->ip, sizeof c->ip), c);
+    c->key = client_name_address(peer, c->name);
+    map_set(&s->clients, c->key, c);
     return c;
 }
 
 static void forget_client(struct smtpd_service *s, struct client *c) {
     if (!c || --c->sessions)
         return;
-    map_remove(&s->clients, slice_of(c->ip, sizeof c->ip));
+    map_remove(&s->clients, c->key);
     free(c);
 }
 
@@ -173,13 +184,8 @@ static bool count_client(struct smtpd_service *s, const struct netaddr *address,
 static void give_way(struct open_session *o) {
     struct smtpd_session *session = &o->session;
     struct transport *t = session->stream.transport;
-    BUF_AUTO struct buf line = {.max = 512};
-    size_t put;
-    if (session->idle && session->stream.out.n == 0) {
-        buf_addf(&line, "421 4.4.2 %.*s too busy to wait, please connect again later\r\n",
-                 SLICE_ARG(o->service->shared.config->hostname));
-        t->ops->write(t, buf_slice(&line), &put, NULL); // as much as fits
-    }
+    if (session->idle && session->stream.out.n == 0)
+        say_421(t, o->service->shared.config, "4.4.2", "too busy to wait, please connect again later");
     t->ops->shutdown(t);
     metric_add_at(&o->service->metrics, METRIC_SESSIONS_REFUSED, METRIC_REASON_LIMIT, 1);
 }
@@ -257,6 +263,8 @@ static FIBER_FN bool meet_client(struct open_session *o) {
     smtpd_session_set_client(&o->session, &client);
     if (count_client(s, &client, &o->client))
         return true;
+    if (!o->session.tls_implicit)
+        say_421(o->session.stream.transport, s->shared.config, "4.7.0", "too many sessions from your address");
     metric_add_at(&s->metrics, METRIC_SESSIONS_REFUSED, METRIC_REASON_CLIENT_LIMIT, 1);
     return false;
 }
@@ -294,12 +302,8 @@ static void begin_session(struct open_listener *l, struct transport *t, const st
 // One line that the client may or may not read, and the end. Nobody would read it before a handshake.
 static void turn_away(struct open_listener *l, struct transport *t, enum metric_label_REASON reason, const char *why) {
     struct smtpd_service *s = l->service;
-    BUF_AUTO struct buf line = {.max = 512};
-    size_t put;
-    buf_addf(&line, "421 %s %.*s %s\r\n", reason == METRIC_REASON_LIMIT ? "4.3.2" : "4.7.0",
-             SLICE_ARG(s->shared.config->hostname), why);
     if (!l->tls_implicit)
-        t->ops->write(t, buf_slice(&line), &put, NULL);
+        say_421(t, s->shared.config, reason == METRIC_REASON_LIMIT ? "4.3.2" : "4.7.0", why);
     t->ops->close(t);
     metric_add_at(&s->metrics, METRIC_SESSIONS_REFUSED, reason, 1);
     if (reason == METRIC_REASON_LIMIT && !s->full_said)

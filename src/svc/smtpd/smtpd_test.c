@@ -122,6 +122,20 @@ static void limits_by_client(struct scene *s) {
     hang_up(again);
 }
 
+// Who has a /64 has as many addresses as he likes; a neighbour has another one.
+static void limits_by_ipv6_network(struct scene *s) {
+    struct transport *a = call(s, "[2001:db8::1]:1", ""), *b = call(s, "[2001:db8::2]:1", "");
+    assert_hears(a, "220 mx.example.org");
+    assert_hears(b, "220 mx.example.org");
+    struct transport *c = call(s, "[2001:db8::3]:1", ""), *d = call(s, "[2001:db8:0:1::1]:1", "");
+    assert_hears(c, "421 4.7.0 mx.example.org too many sessions from your address");
+    assert_hears(d, "220 mx.example.org");
+    hang_up(a);
+    hang_up(b);
+    hang_up(c);
+    hang_up(d);
+}
+
 // Those behind a proxy are counted each by itself, and with those that come directly; the proxy isn't.
 static void limits_behind_a_proxy(struct scene *s) {
     static const char one[] = "PROXY TCP4 192.0.2.1 203.0.113.1 5 25\r\n";
@@ -129,7 +143,7 @@ static void limits_behind_a_proxy(struct scene *s) {
     assert_hears(a, "220 mx.example.org");
     assert_hears(b, "220 mx.example.org");
     struct transport *c = call(s, "10.9.9.9:3", one), *d = call(s, "192.0.2.1:4", "");
-    assert_hears(c, "");
+    assert_hears(c, "421 4.7.0 mx.example.org too many sessions from your address");
     assert_hears(d, "421 4.7.0");
     struct transport *e = call(s, "10.9.9.9:4", "PROXY TCP4 192.0.2.7 203.0.113.1 5 25\r\n");
     assert_hears(e, "220 mx.example.org");
@@ -329,6 +343,7 @@ static void run(void (*script)(struct scene *s)) {
 }
 
 static void test_limits_by_client(void **state) { run(limits_by_client); }
+static void test_limits_by_ipv6_network(void **state) { run(limits_by_ipv6_network); }
 static void test_limits_behind_a_proxy(void **state) { run(limits_behind_a_proxy); }
 static void test_stop(void **state) { run(stops_at_once); }
 static void test_spread(void **state) { run(spreads); }
@@ -337,6 +352,7 @@ static void test_survive(void **state) { run(survives); }
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits_by_client),
+        cmocka_unit_test(test_limits_by_ipv6_network),
         cmocka_unit_test(test_limits_behind_a_proxy),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_spread),
