@@ -35,7 +35,7 @@ static void refuse(struct deciding *d, int code, const uint16_t enhanced[3], str
 }
 
 static struct slice text_or(struct deciding *d, const struct rule *r, struct slice other) {
-    struct slice text = rule_text(r, &d->g->facts, d->scratch);
+    struct slice text = slice_trim(rule_text(r, &d->g->facts, d->scratch)); // a fact at its end may be empty
     return text.n ? text : other;
 }
 

@@ -25,6 +25,11 @@ static const struct session sessions[] = {
     // the null reverse-path: HELO's identity
     {"192.0.2.3", "plain.example", "", .header = FROM("postmaster@good.example"), .expected = "content 550 5.7.1"},
     {"192.0.2.2", "good.example", "", .header = FROM("postmaster@good.example"), .expected = "taken"},
+    // a bounce of who is put off waits at its end; who only asks for an address hears
+    {"192.0.2.2", "mail.good.example", "", .header = FROM("postmaster@plain.example"), .fresh = true,
+     .expected = "content 451 4.7.1"},
+    {"192.0.2.3", "plain.example", "", .header = FROM("postmaster@plain.example"), .fresh = true,
+     .expected = "content 451 4.7.1"},
     // a bot: on a list, no true name; postmaster can be written to all the same
     {"192.0.2.66", "dsl-66.bots.example", "x@plain.example", .expected = "rcpt 550 5.7.1"},
     {"192.0.2.66", "dsl-66.bots.example", "x@plain.example", "postmaster@our.example", FROM("x@plain.example"),
@@ -36,6 +41,8 @@ static const struct session sessions[] = {
     // HELO
     {"192.0.2.2", "192.0.2.2", "ann@good.example", .expected = "helo 550 5.5.2"},
     {"192.0.2.2", "mx.our.example", "ann@good.example", .expected = "helo 550 5.7.1"},
+    {"192.0.2.2", "our.example", "ann@good.example", .expected = "helo 550 5.7.1"},
+    {"192.0.2.77", "our.example", "ann@plain.example", .header = FROM("ann@plain.example"), .expected = "taken"},
     {"192.0.2.2", "[203.0.113.1]", "ann@good.example", .expected = "helo 550 5.7.1"},
     {"192.0.2.2", "[192.0.2.2]", "ann@good.example", .header = FROM("ann@good.example"), .expected = "taken"},
     // the sender's domain

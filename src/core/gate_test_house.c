@@ -32,6 +32,7 @@ static const char zone_text[] = "2.2.0.192.in-addr.arpa. PTR mail.good.example.\
                                 "bad.example.dbl.example. A 127.0.1.2\n"
                                 "bad.example. A 192.0.2.70\n"
                                 "70.2.0.192.in-addr.arpa. TIMEOUT\n"
+                                "our.example. A 192.0.2.77\n"
                                 "all.example. A 127.0.0.2\n"
                                 "*.all.example. A 127.0.0.2\n";
 

@@ -14,7 +14,8 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
     [CONFIG_STAGE_HELO] =
         "accept when client.trusted or client.local\n"
         "reject 550 5.5.2 unless helo.valid \"{helo} is no host name (RFC 5321 4.1.2)\"\n"
-        "reject 550 5.7.1 when helo.ours \"{helo} is my name, not yours\"\n"
+        // A web server of ours elsewhere may be called like our domain: DNS says so then.
+        "reject 550 5.7.1 when helo.ours and not helo.confirmed \"{helo} is my name, not yours\"\n"
         "reject 550 5.7.1 when helo.literal and not helo.literal-own \"{helo} is not your address\"\n",
 
     [CONFIG_STAGE_MAIL] =
@@ -29,8 +30,9 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
                                "accept when recipient matches \"^(postmaster|abuse)(@|$)\"\n"
                                "reject 550 5.7.1 when not client.known and dnsbl.score >= 8 and not dnsbl.allowed "
                                "\"blocked: {dnsbl.reasons}\"\n"
-                               // Where DKIM may yet prove a domain, content decides.
-                               "greylist when (spf = pass or not client.ptr-confirmed) and not proven\n",
+                               // Where DKIM may yet prove a domain, content decides; of bounces too, since who only asks
+                               // whether an address exists must hear yes or no.
+                               "greylist when not sender.null and (spf = pass or not client.ptr-confirmed) and not proven\n",
 
     [CONFIG_STAGE_CONTENT] =
         "accept when client.trusted\n"
@@ -38,11 +40,11 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
         "reject 550 5.7.1 when dmarc.enforced = reject \"forged: by the DMARC policy of {dmarc.domain}\"\n"
         "quarantine when dmarc.enforced = quarantine \"forged: by the DMARC policy of {dmarc.domain}\"\n"
         "reject 550 5.7.23 when spf = fail and dmarc = none and not (dkim in pass, temperror or arc.trusted) "
-        "\"forged: SPF of {spf.domain} fails: {spf.explanation}\"\n"
+        "\"forged: SPF of {spf.domain} fails. {spf.explanation}\"\n"
         "accept when client.local\n"
         "reject 550 5.7.1 when from.blocked \"mail from {from} is blocked here\"\n"
         "quarantine when from.broken \"no From that can be read\"\n"
-        "greylist when spf != pass and client.ptr-confirmed and not proven\n",
+        "greylist when (sender.null or spf != pass and client.ptr-confirmed) and not proven\n",
 };
 
 const char *rules_built_in_text(enum config_stage stage) { return texts[stage]; }

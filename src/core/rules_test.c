@@ -228,6 +228,7 @@ static const struct {
     {CONFIG_STAGE_HELO, "helo.valid=true", "none"},
     {CONFIG_STAGE_HELO, "", "550"},
     {CONFIG_STAGE_HELO, "helo.valid=true;helo.ours=true", "550"},
+    {CONFIG_STAGE_HELO, "helo.valid=true;helo.ours=true;helo.confirmed=true", "none"}, // our web server, elsewhere
     {CONFIG_STAGE_HELO, "helo.valid=true;helo.literal=true", "550"},
     {CONFIG_STAGE_HELO, "helo.valid=true;helo.literal=true;helo.literal-own=true", "none"},
     {CONFIG_STAGE_MAIL, "sender.missing=true", "550"},
@@ -244,6 +245,10 @@ static const struct {
     {CONFIG_STAGE_RECIPIENT, "dnsbl.score=9;client.known=true;proven=true", "none"},
     {CONFIG_STAGE_RECIPIENT, "", "greylist"},
     {CONFIG_STAGE_RECIPIENT, "spf=pass;client.ptr-confirmed=true", "greylist"},
+    {CONFIG_STAGE_RECIPIENT, "sender.null=true;spf=pass", "none"}, // a bounce, or who asks for an address
+    {CONFIG_STAGE_CONTENT, "sender.null=true;spf=pass", "greylist"},
+    {CONFIG_STAGE_CONTENT, "sender.null=true;spf=pass;proven=true", "none"},
+    {CONFIG_STAGE_CONTENT, "spf=pass;client.ptr-confirmed=true", "none"},
     {CONFIG_STAGE_RECIPIENT, "client.ptr-confirmed=true", "none"}, // DKIM may yet prove it
     {CONFIG_STAGE_CONTENT, "client.ptr-confirmed=true", "greylist"},
     {CONFIG_STAGE_CONTENT, "client.ptr-confirmed=true;proven=true", "none"},
