@@ -195,6 +195,15 @@ def test_list_out_of_its_senses(house, peer):
     assert json.loads(done.stdout)['verdict']['outcome'] == 'taken'
 
 
+def test_list_of_everybody_in_a_file(house):
+    """A file need not have a list's test entry, but a list that has everybody decides nothing there either."""
+    bot = '192.0.2.66', 'a.other.example', 'x@other.example'
+    assert step(house.session(*bot), 'recipient')['reply'].startswith('550 5.7.1 blocked')
+    with open(os.path.join(house.dir, 'zone'), 'a') as f:
+        f.write('*.bl.example. A 127.0.0.2\n')
+    assert 'blocked' not in step(house.session(*bot), 'recipient')['reply']
+
+
 def test_nobody_answers(house):
     """Where DNS is silent nothing is held against the client."""
     result = house.session('192.0.2.2', 'mail.good.example', 'ann@slow.example', more=['--fact', 'spf=none'])
