@@ -9,7 +9,7 @@
 
 enum {
     FIRST_MS = 2 * MS_SECOND, // by then it is known whether DNS is there
-    EVERY_MS = 15 * MS_MINUTE,
+    EVERY_MS = 2 * MS_MINUTE,
     AWAY_MS = 10 * MS_SECOND, // where it isn't
     TEST_MS = 10 * MS_SECOND, // of one list
     ARENA_MAX = 256 * 1024,

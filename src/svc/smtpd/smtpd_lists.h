@@ -1,5 +1,6 @@
 // smtpd_lists: whether the lists in DNS that policy asks are in their senses (core/dnsbl.h): looked at when the process
-// begins, and every quarter of an hour. One that isn't is left out until it is again; that is said once.
+// begins, and every two minutes, since one that begins to list everybody turns all strangers away until it is seen. One
+// that isn't is left out until it is again; that is said once.
 #pragma once
 
 #include "core/dnsbl.h"
