@@ -98,6 +98,11 @@ void bounded_kept(struct bounded *b, struct bounded_entry *e) {
         free(e);
 }
 
+void bounded_unchanged(struct bounded *b, struct bounded_entry *e) {
+    assert(!e->gone && b->map.n > 0);
+    list_remove(&e->changed);
+}
+
 void bounded_change_all(struct bounded *b) {
     struct bounded_entry *e;
     for (size_t i = 0; (e = map_next(&b->map, &i));)

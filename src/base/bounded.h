@@ -49,5 +49,8 @@ struct bounded_entry *bounded_oldest(const struct bounded *b);
 struct bounded_entry *bounded_next_change(const struct bounded *b);
 void bounded_kept(struct bounded *b, struct bounded_entry *e);
 
+// What changed of it isn't worth keeping.
+void bounded_unchanged(struct bounded *b, struct bounded_entry *e);
+
 // As if all had changed: nobody knows any more what was kept.
 void bounded_change_all(struct bounded *b);

@@ -147,6 +147,8 @@ static const struct {
     {H "rate messages by client 1 per week",
      "2:31: expected \"second\", \"minute\", \"hour\" or \"day\", found \"week\""},
     {H "rate messages by client 0 per day", "2:25: expected a number from 1 to 1000000000, found \"0\""},
+    {H "rate messages by client 1 per day\nrate messages by client 1 per hour\nrate messages by client 1 per day",
+     "4:1: expected each rate once, found this one again"},
     {H "rate none now", "2:11: expected the end of the directive, found \"now\""},
     {H "rate none\nrate messages by client 1 per day", "2:1: expected \"rate none\" alone, found other rates"},
     {H "dmarc reports to a@b.c", "2:15: expected \"from\", found \"to\""},

@@ -241,6 +241,16 @@ static bool makes_sense(enum config_rate_what what, enum config_rate_by by) {
     return by != CONFIG_RATE_RECIPIENT || what == CONFIG_RATE_RECIPIENTS;
 }
 
+static bool is_there(const struct config_gate *g, const struct config_rate *rate) {
+    for (size_t i = 0; i < g->rates_n; i++) {
+        const struct config_rate *r = &g->rates[i];
+        if (r->what == rate->what && r->by == rate->by && r->count == rate->count && r->per == rate->per &&
+            r->burst == rate->burst && r->built_in == rate->built_in)
+            return true;
+    }
+    return false;
+}
+
 void config_part_rate(struct config_builder *b, const struct config_node *node, const struct config_word *args) {
     struct config_gate *g = &b->c->gate;
     struct config_rate rate = {.line = node->words->place.line, .column = node->words->place.column};
@@ -269,6 +279,8 @@ void config_part_rate(struct config_builder *b, const struct config_node *node, 
         return;
     if (g->rates_n == RATES_MAX)
         config_report_add(b->report, node->words->place, "expected at most %d rates, found more", RATES_MAX);
+    else if (is_there(g, &rate))
+        config_report_add(b->report, node->words->place, "expected each rate once, found this one again");
     else
         add_rate(b, &rate);
 }

@@ -1,16 +1,27 @@
 // rates: buckets as the time at which they will be full again (the generic cell rate algorithm).
 #include "core/rates.h"
 
+#include "base/pack.h"
 #include "core/client_name.h"
 #include "core/quota.h"
 
 #include <stdio.h>
 
-enum { SWEEP_MOST = 2000, NAME_SHOWN = 100, NS_MS = 1000000 };
+enum {
+    SWEEP_MOST = 2000,
+    NAME_SHOWN = 100,
+    NS_MS = 1000000,
+    RATE_KEY = 19, // bytes that stand for a rate
+    KEY_MAX = RATE_KEY + RATES_NAME_MAX,
+    PER_DAYS = 366, // of a rate that is loaded
+};
+
+static const char letter = 'b';
 
 struct bucket {
-    struct bounded_entry entry; // its key: number of the rate in two bytes, then the name
+    struct bounded_entry entry; // its key: the rate as it was said, then the name
     struct mono full;           // when it is, or was
+    int64_t half_ns;            // how far ahead of now that lies when it is half empty
     bool refused;               // the last one
 };
 
@@ -40,11 +51,16 @@ static void names_of(const struct message_tally *m, struct names *n) {
     n->of[CONFIG_RATE_RECIPIENT] = slice_upto(m->recipient, RATES_NAME_MAX);
 }
 
-static struct slice key_of(size_t rate, struct slice name, char to[RATES_NAME_MAX + 2]) {
-    to[0] = (char)(rate >> 8);
-    to[1] = (char)(rate & 0xff);
-    memcpy(to + 2, name.p, name.n);
-    return slice_of(to, name.n + 2);
+static struct slice key_of(const struct config_rate *c, struct slice name, char to[KEY_MAX]) {
+    struct buf b = {.p = to, .cap = KEY_MAX, .max = KEY_MAX};
+    pack_u8(&b, (uint8_t)c->what);
+    pack_u8(&b, (uint8_t)c->by);
+    pack_u8(&b, c->built_in);
+    pack_u32(&b, c->count);
+    pack_u32(&b, c->burst);
+    pack_i64(&b, c->per);
+    buf_add(&b, name);
+    return buf_slice(&b);
 }
 
 // --- one bucket
@@ -68,6 +84,7 @@ static void take(struct bounded *b, const struct config_rate *c, struct slice ke
     struct bucket *at = bounded_get(b, key);
     int64_t from = at->full.ns > now.ns ? at->full.ns : now.ns;
     at->full.ns = from > INT64_MAX / 2 ? from : from + each_ns(c);
+    at->half_ns = (slack_ns(c) + each_ns(c)) / 2;
     if (wait_ns(c, at, now) == 0)
         at->refused = false;
 }
@@ -95,7 +112,7 @@ static void refuse(struct rates *r, size_t i, struct slice key, int64_t wait, st
     refusal->rate = c;
     refusal->first = !b->refused;
     b->refused = true;
-    words(c, slice_from(key, 2), wait, refusal->text);
+    words(c, slice_from(key, RATE_KEY), wait, refusal->text);
 }
 
 // --- all that apply
@@ -108,10 +125,10 @@ static bool is_within(struct rates *r, const struct message_tally *m, const stru
                       struct rates_refusal *refusal) {
     for (size_t i = 0; i < r->n; i++) {
         const struct config_rate *c = &r->list[i];
-        char text[RATES_NAME_MAX + 2];
+        char text[KEY_MAX];
         if (!applies(c, m, names))
             continue;
-        struct slice key = key_of(i, names->of[c->by], text);
+        struct slice key = key_of(c, names->of[c->by], text);
         int64_t wait = wait_ns(c, bounded_find(&r->by[c->by], key), now);
         if (wait > 0) {
             refuse(r, i, key, wait, refusal);
@@ -126,10 +143,10 @@ bool rates_take(struct rates *r, const struct message_tally *m, struct mono now,
     names_of(m, &names);
     bool ok = is_within(r, m, &names, now, refusal);
     for (size_t i = 0; i < r->n; i++) {
-        char text[RATES_NAME_MAX + 2];
+        char text[KEY_MAX];
         const struct config_rate *c = &r->list[i];
         if (ok && applies(c, m, &names))
-            take(&r->by[c->by], c, key_of(i, names.of[c->by], text), now);
+            take(&r->by[c->by], c, key_of(c, names.of[c->by], text), now);
     }
     return ok;
 }
@@ -149,4 +166,64 @@ size_t rates_entries(const struct rates *r) {
     for (int by = 0; by < CONFIG_RATE_BYS; by++)
         n += r->by[by].map.n;
     return n;
+}
+
+// --- to be kept
+
+static bool is_worth(const struct bucket *b, struct mono now) {
+    int64_t ahead = b->full.ns - now.ns;
+    return ahead > b->half_ns && ahead > (int64_t)RATES_KEPT_MS * NS_MS;
+}
+
+static void pack_change(const struct bucket *b, struct rates_now now, struct buf *key, struct buf *value) {
+    buf_add_char(key, letter);
+    buf_add(key, b->entry.key);
+    if (!b->entry.gone)
+        pack_i64(value, wall_add_ms(now.wall, (b->full.ns - now.mono.ns) / NS_MS).ms);
+}
+
+bool rates_next_change(struct rates *r, struct rates_now now, struct buf *key, struct buf *value) {
+    for (int by = 0; by < CONFIG_RATE_BYS; by++) {
+        struct bounded_entry *e;
+        while ((e = bounded_next_change(&r->by[by]))) {
+            const struct bucket *b = (const struct bucket *)(void *)e;
+            if (e->gone || is_worth(b, now.mono)) {
+                pack_change(b, now, key, value);
+                bounded_kept(&r->by[by], e);
+                return true;
+            }
+            bounded_unchanged(&r->by[by], e);
+        }
+    }
+    return false;
+}
+
+void rates_change_all(struct rates *r) {
+    for (int by = 0; by < CONFIG_RATE_BYS; by++)
+        bounded_change_all(&r->by[by]);
+}
+
+// A clock that was set back makes nobody wait longer than the bucket takes to fill. Of a rate that there isn't any
+// more, it is swept.
+bool rates_load(struct rates *r, struct slice key, struct slice value, struct rates_now now) {
+    struct unpack u = {.rest = value};
+    struct wall full = {unpack_i64(&u)};
+    struct slice name = slice_from(key, 1);
+    if (!key.n || key.p[0] != letter || !unpack_end(&u) || full.ms < 0 || name.n <= RATE_KEY || name.n > KEY_MAX)
+        return false;
+    struct unpack rate = {.rest = slice_from(name, 1)};
+    uint8_t by = unpack_u8(&rate);
+    unpack_u8(&rate);
+    struct config_rate c = {.count = unpack_u32(&rate)};
+    c.burst = unpack_u32(&rate);
+    c.per = unpack_i64(&rate);
+    if (by >= CONFIG_RATE_BYS || !c.count || c.per <= 0 || c.per > (int64_t)PER_DAYS * MS_DAY)
+        return false;
+    struct bucket *b = bounded_get(&r->by[by], name);
+    int64_t most = slack_ns(&c) + each_ns(&c), left = full.ms - now.wall.ms;
+    left = left < 0 ? 0 : left < most / NS_MS ? left : most / NS_MS;
+    b->full.ns = now.mono.ns + left * NS_MS;
+    b->half_ns = most / 2;
+    bounded_kept(&r->by[by], &b->entry);
+    return true;
 }

@@ -174,11 +174,88 @@ static void test_bounded(void **state) {
     rates_done(&r);
 }
 
+// --- over an end and a start
+
+struct kept {
+    char key[400], value[40];
+    size_t key_n, value_n;
+};
+
+static size_t keep_all(struct rates *r, int64_t ms, struct kept *to, size_t most) {
+    struct rates_now now = {at(ms), {1000000 + ms}};
+    for (size_t n = 0;; n++) {
+        struct buf k = {.p = to[n % most].key, .cap = 400, .max = 400};
+        struct buf v = {.p = to[n % most].value, .cap = 40, .max = 40};
+        if (!rates_next_change(r, now, &k, &v))
+            return n;
+        to[n % most].key_n = k.n;
+        to[n % most].value_n = v.n;
+    }
+}
+
+static bool load(struct rates *r, const struct kept *from, int64_t ms) {
+    struct rates_now now = {at(ms), {1000000 + ms}};
+    return rates_load(r, slice_of(from->key, from->key_n), slice_of(from->value, from->value_n), now);
+}
+
+static void test_kept(void **state) {
+    static const struct config_rate list[] = {
+        {.what = CONFIG_RATE_MESSAGES, .by = CONFIG_RATE_CLIENT, .count = 60, .per = MS_HOUR, .burst = 10},
+        {.what = CONFIG_RATE_RECIPIENTS, .by = CONFIG_RATE_CLIENT, .count = 1, .per = MS_SECOND, .burst = 1}};
+    static const struct config_rate later[] = {
+        {.what = CONFIG_RATE_RECIPIENTS, .by = CONFIG_RATE_NETWORK, .count = 1, .per = MS_HOUR, .burst = 1},
+        {.what = CONFIG_RATE_MESSAGES, .by = CONFIG_RATE_CLIENT, .count = 60, .per = MS_HOUR, .burst = 10, .line = 9}};
+    struct kept kept[4];
+    struct rates r;
+    rates_init(&r, list, 2, &key);
+    take_many(&r, "192.0.2.1", 100, 0);
+    take_many(&r, "192.0.2.2", 5, 0);             // still half full
+    take(&r, CONFIG_RATE_RECIPIENTS, "192.0.2.3", 0); // over in a moment
+    assert_int_equal(keep_all(&r, 0, kept, 4), 1);
+    assert_int_equal(keep_all(&r, 0, kept + 1, 3), 0); // once
+    rates_done(&r);
+    rates_init(&r, later, 2, &key);
+    assert_true(load(&r, kept, 30000));
+    assert_int_equal(take_many(&r, "192.0.2.1", 100, 59999), 0);
+    assert_int_equal(take_many(&r, "192.0.2.1", 100, 60000), 1);
+    assert_int_equal(take_many(&r, "192.0.2.2", 100, 60000), 10);
+    assert_ptr_equal(refusal.rate, &later[1]);
+    rates_sweep(&r, at(2LL * MS_HOUR)); // and forgotten elsewhere
+    assert_int_equal(keep_all(&r, 2LL * MS_HOUR, kept + 1, 3), 1);
+    assert_int_equal(kept[1].value_n, 0);
+    assert_memory_equal(kept[1].key, kept[0].key, kept[0].key_n);
+    rates_done(&r);
+}
+
+// A clock that stepped back makes nobody wait longer than an empty bucket would; what isn't ours is refused.
+static void test_loaded(void **state) {
+    static const struct config_rate list[] = {
+        {.what = CONFIG_RATE_MESSAGES, .by = CONFIG_RATE_CLIENT, .count = 60, .per = MS_HOUR, .burst = 10}};
+    struct kept kept[2];
+    struct rates r;
+    rates_init(&r, list, 1, &key);
+    take_many(&r, "192.0.2.1", 100, 0);
+    assert_int_equal(keep_all(&r, 0, kept, 2), 1);
+    rates_done(&r);
+    rates_init(&r, list, 1, &key);
+    struct rates_now early = {at(0), {1}};
+    assert_true(rates_load(&r, slice_of(kept->key, kept->key_n), slice_of(kept->value, kept->value_n), early));
+    assert_int_equal(take_many(&r, "192.0.2.1", 100, 59999), 0);
+    assert_int_equal(take_many(&r, "192.0.2.1", 100, 60000), 1);
+    for (size_t n = 0; n < kept->key_n; n++)
+        if (n <= 20)
+            assert_false(rates_load(&r, slice_of(kept->key, n), slice_of(kept->value, kept->value_n), early));
+    assert_false(rates_load(&r, slice_of(kept->key, kept->key_n), slice_of(kept->value, 7), early));
+    kept->key[2] = CONFIG_RATE_BYS;
+    assert_false(rates_load(&r, slice_of(kept->key, kept->key_n), slice_of(kept->value, kept->value_n), early));
+    rates_done(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_burst_then_rate), cmocka_unit_test(test_by_whom),   cmocka_unit_test(test_all_must_allow),
         cmocka_unit_test(test_local),           cmocka_unit_test(test_told_once), cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_bounded),         cmocka_unit_test(test_kept),      cmocka_unit_test(test_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

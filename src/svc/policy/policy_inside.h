@@ -47,6 +47,10 @@ struct policy_service {
 // policy.c: what was changed is to be kept, and told where somebody is to be told.
 void policy_changed(struct policy_service *s);
 
+static inline struct rates_now policy_rates_now(const struct policy_service *s) {
+    return (struct rates_now){loop_now(s->world->loop), world_wall(s->world)};
+}
+
 // policy_keep.c
 bool policy_load(struct policy_service *s, const char *why, struct err *e); // and spawns the fiber that keeps
 void policy_keep(struct policy_service *s);                                 // what changed, now

@@ -17,7 +17,7 @@ static bool load_one(void *arg, struct slice key, struct slice value) {
     bool ok = lockout_load(&s->lockout, key, value) || quota_load(&s->quota, key, value) ||
               guard_load(&s->guard, key, value) || policy_secrets_load(&s->secrets, key, value) ||
               standing_load(&s->standing, key, value) || greylist_load(&s->greylist, key, value) ||
-              volume_load(&s->volume, key, value);
+              volume_load(&s->volume, key, value) || rates_load(&s->rates, key, value, policy_rates_now(s));
     l->n++;
     l->malformed += !ok;
     return true;
@@ -38,7 +38,8 @@ static bool next_change(struct policy_service *s, struct buf *key, struct buf *v
     return lockout_next_change(&s->lockout, key, value) || quota_next_change(&s->quota, key, value) ||
            guard_next_change(&s->guard, key, value) || policy_secrets_next_change(&s->secrets, key, value) ||
            standing_next_change(&s->standing, key, value) || greylist_next_change(&s->greylist, key, value) ||
-           volume_next_change(&s->volume, key, value);
+           volume_next_change(&s->volume, key, value) ||
+           rates_next_change(&s->rates, policy_rates_now(s), key, value);
 }
 
 // False in `*more` when nothing is left.
@@ -89,6 +90,7 @@ static void note_failure(struct policy_service *s, const struct err *e) {
     standing_change_all(&s->standing);
     greylist_change_all(&s->greylist);
     volume_change_all(&s->volume);
+    rates_change_all(&s->rates);
     s->changed = true;
 }
 

@@ -41,8 +41,10 @@ static bool within_rates(struct policy_service *s, const struct message_tally *m
     _Static_assert((int)METRIC_RATE_ERRORS == (int)CONFIG_RATE_ERRORS &&
                        (int)METRIC_RATE__COUNT == (int)CONFIG_RATE_WHATS,
                    "the metric's labels are the configuration's words");
-    if (rates_take(&s->rates, m, loop_now(s->world->loop), refusal))
+    if (rates_take(&s->rates, m, loop_now(s->world->loop), refusal)) {
+        policy_changed(s);
         return true;
+    }
     note_refusal(s, m, refusal);
     return false;
 }

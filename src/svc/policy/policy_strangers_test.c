@@ -80,12 +80,15 @@ static void misbehave(struct house *h) {
     assert_true(tell(h, LINK_SENDER_BLOCK, "198.51.100.0/24").ok);
     assert_false(tell(h, LINK_SENDER_BLOCK, "nobody").ok);
     assert_true(tell(h, LINK_SENDER_ALLOW, "2001:db8::7").ok);
+    for (int i = 0; i < 3; i++)
+        assert_true(tally(h, "192.0.2.50", false, &reply).ok);
     fiber_sleep(2000);
 }
 
 static void still_known(struct house *h) {
     BUF_AUTO struct buf reply = {.max = 65536};
     ARENA_AUTO struct arena arena = {.max = 65536};
+    assert_false(tally(h, "192.0.2.50", false, &reply).ok);
     assert_true(meet(h, "192.0.2.1", &reply).shut_out);
     assert_true(meet(h, "198.51.100.7", &reply).shut_out);
     assert_true(slice_eq(meet(h, "198.51.100.7", &reply).text, SLICE("198.51.100.7 is blocked here")));
