@@ -78,6 +78,7 @@ bool message_tally_unpack(struct slice payload, struct message_tally *out) {
 bool message_tally_reply_pack(struct buf *b, const struct message_tally_reply *m) {
     message_pack_bool(b, m->ok);
     pack_u32(b, m->line);
+    pack_u32(b, m->tarpit_ms);
     return pack_slice(b, m->text);
 }
 
@@ -85,6 +86,7 @@ bool message_tally_reply_unpack(struct slice payload, struct message_tally_reply
     struct unpack u = {.rest = payload};
     struct message_tally_reply m = {.ok = message_unpack_bool(&u)};
     m.line = unpack_u32(&u);
+    m.tarpit_ms = unpack_u32(&u);
     m.text = unpack_slice(&u);
     if (!unpack_end(&u))
         return false;

@@ -43,9 +43,10 @@ bool message_tally_pack(struct buf *b, const struct message_tally *m);
 bool message_tally_unpack(struct slice payload, struct message_tally *out);
 
 struct message_tally_reply {
-    bool ok;           // else 451 4.7.1 (UNKNOWN, ERRORS: 421 4.7.0, the session ends) with `text`
-    uint32_t line;     // of the rate
-    struct slice text; // not ok: for people
+    bool ok;            // else 451 4.7.1 (UNKNOWN, ERRORS: 421 4.7.0, the session ends) with `text`
+    uint32_t line;      // of the rate; 0: the client is shut out by now
+    uint32_t tarpit_ms; // UNKNOWN, ERRORS: that its replies to errors wait by now
+    struct slice text;  // not ok: for people
 };
 bool message_tally_reply_pack(struct buf *b, const struct message_tally_reply *m);
 bool message_tally_reply_unpack(struct slice payload, struct message_tally_reply *out);

@@ -49,7 +49,34 @@ static bool within_rates(struct policy_service *s, const struct message_tally *m
     return false;
 }
 
+static void say_shut_out(const struct netaddr *client, const struct standing_client *c, struct buf *text) {
+    char name[CLIENT_NAME], words[32];
+    buf_add(text, client_name_address(client, name));
+    if (c->blocked) {
+        buf_add_str(text, " is blocked here");
+        return;
+    }
+    quota_words(words, c->until_ms);
+    buf_addf(text, " misbehaved too often; try again in %s", words);
+}
+
+// Who does wrong on and on need not come again to hear of it.
+static void add_standing(struct policy_service *s, const struct message_tally *m, struct buf *text,
+                         struct message_tally_reply *r) {
+    bool wrong = m->what == CONFIG_RATE_UNKNOWN || m->what == CONFIG_RATE_ERRORS;
+    if (!wrong || !is_stranger(s, &m->client, m->local))
+        return;
+    struct standing_client c = standing_of_client(&s->standing, &m->client, world_wall(s->world));
+    r->tarpit_ms = (uint32_t)c.tarpit_ms;
+    if (!r->ok || !c.shut_out)
+        return;
+    r->ok = false;
+    say_shut_out(&m->client, &c, text);
+    r->text = buf_slice(text);
+}
+
 static void answer_tally(struct policy_service *s, struct peer_link *from, const struct link_frame *frame) {
+    ANSWER(text);
     ANSWER(b);
     struct rates_refusal refusal;
     struct message_tally m;
@@ -63,22 +90,12 @@ static void answer_tally(struct policy_service *s, struct peer_link *from, const
         r.line = refusal.rate->line;
         r.text = slice_str(refusal.text);
     }
+    add_standing(s, &m, &text, &r);
     if (message_tally_reply_pack(&b, &r))
         link_send1(from->link, LINK_TALLY_REPLY, frame->id, buf_slice(&b));
 }
 
 // --- connections
-
-static void say_shut_out(const struct netaddr *client, const struct standing_client *c, struct buf *text) {
-    char name[CLIENT_NAME], words[32];
-    buf_add(text, client_name_address(client, name));
-    if (c->blocked) {
-        buf_add_str(text, " is blocked here");
-        return;
-    }
-    quota_words(words, c->until_ms);
-    buf_addf(text, " misbehaved too often; try again in %s", words);
-}
 
 static void look_at_client(struct policy_service *s, const struct message_client *m, struct buf *text,
                            struct message_client_reply *r) {

@@ -60,6 +60,35 @@ static struct message_sender_reply tell(struct house *h, enum link_type type, co
     return senders(h, type, what, &reply, &arena);
 }
 
+// What a session hears of its client while it does wrong.
+static struct message_tally_reply err_again(struct house *h, const char *client, struct buf *reply) {
+    BUF_AUTO struct buf b = {.max = 4096};
+    struct message_tally_reply r;
+    message_tally_pack(&b, &(struct message_tally){.what = CONFIG_RATE_ERRORS, .client = ip(client)});
+    call(h->smtpd, LINK_TALLY, &b, LINK_TALLY_REPLY, reply);
+    assert_true(message_tally_reply_unpack(buf_slice(reply), &r));
+    return r;
+}
+
+static void misbehave_in_session(struct house *h) {
+    BUF_AUTO struct buf reply = {.max = 4096};
+    struct message_tally_reply r = err_again(h, "192.0.2.1", &reply);
+    assert_true(r.ok && r.tarpit_ms == 0);
+    for (int i = 0; i < 4; i++)
+        seen(h->smtpd, MESSAGE_SEEN_RELAY, "192.0.2.1", "");
+    r = err_again(h, "192.0.2.1", &reply);
+    assert_true(r.ok && r.tarpit_ms >= 1000);
+    for (int i = 0; i < 2; i++)
+        seen(h->smtpd, MESSAGE_SEEN_RELAY, "192.0.2.1", "");
+    r = err_again(h, "192.0.2.1", &reply);
+    assert_true(!r.ok && r.line == 0);
+    assert_true(slice_starts(r.text, SLICE("192.0.2.1 misbehaved too often; try again in ")));
+    assert_true(err_again(h, "192.0.2.2", &reply).ok);
+    assert_true(err_again(h, "10.1.1.1", &reply).ok);
+}
+
+static void test_misbehave_in_session(void **state) { run((struct wall){1700000000000}, NULL, misbehave_in_session); }
+
 static void misbehave(struct house *h) {
     BUF_AUTO struct buf reply = {.max = 4096};
     assert_true(meet(h, "192.0.2.1", &reply).ok);
@@ -215,6 +244,7 @@ int main(void) {
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_volume),
         cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_misbehave_in_session),
         cmocka_unit_test(test_malformed_of_smtpd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,9 +254,12 @@ static FIBER_FN bool within_rates(struct smtpd_session *s, enum config_rate_what
                               .sender_domain = at < sender.n ? slice_from(sender, at + 1) : SLICE_EMPTY,
                               .recipient = recipient};
     struct message_tally_reply reply;
-    if (!has_rate(s, what) || !b->ops->tally(b, &m, &arena, &reply) || reply.ok)
+    bool ends = what == CONFIG_RATE_UNKNOWN || what == CONFIG_RATE_ERRORS; // policy has more to say of those
+    if ((!ends && !has_rate(s, what)) || !b->ops->tally(b, &m, &arena, &reply))
         return true;
-    bool ends = what == CONFIG_RATE_UNKNOWN || what == CONFIG_RATE_ERRORS;
+    s->gate->misdeed_tarpit = reply.tarpit_ms > s->gate->misdeed_tarpit ? reply.tarpit_ms : s->gate->misdeed_tarpit;
+    if (reply.ok)
+        return true;
     metric_add_at(s->shared->metrics, ends ? METRIC_SESSIONS_REFUSED : METRIC_MESSAGES_REFUSED, METRIC_REASON_POLICY,
                   1);
     return err_smtp(e, ends ? 421 : 451, ends ? "4.7.0" : "4.7.1", "%.*s", SLICE_ARG(reply.text));
