@@ -36,6 +36,8 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
 
     [CONFIG_STAGE_CONTENT] =
         "accept when client.trusted\n"
+        "reject 554 5.5.0 when pipelined and not (client.known or client.local) "
+        "\"you talked before it was your turn\"\n"
         "reject 550 5.7.1 when from.several \"forged: several authors in From (RFC 5322 3.6)\"\n"
         "reject 550 5.7.1 when dmarc.enforced = reject \"forged: by the DMARC policy of {dmarc.domain}\"\n"
         "quarantine when dmarc.enforced = quarantine \"forged: by the DMARC policy of {dmarc.domain}\"\n"

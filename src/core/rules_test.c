@@ -261,6 +261,9 @@ static const struct {
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=none;dkim=fail;proven=true", "550"},
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=pass;dkim=pass;proven=true", "none"},
     {CONFIG_STAGE_CONTENT, "spf=fail;dmarc=none;arc.trusted=true;proven=true", "none"},
+    {CONFIG_STAGE_CONTENT, "pipelined=true;proven=true", "554"}, // content before 354
+    {CONFIG_STAGE_CONTENT, "pipelined=true;client.known=true;proven=true", "none"},
+    {CONFIG_STAGE_CONTENT, "pipelined=true;client.local=true", "accept"},
     {CONFIG_STAGE_CONTENT, "from.broken=true", "quarantine"},
     {CONFIG_STAGE_CONTENT, "from.several=true;from.broken=true;client.local=true", "550"},
     {CONFIG_STAGE_CONTENT, "from.several=true;client.trusted=true", "accept"},

@@ -176,11 +176,14 @@ static void misbehave(const struct standing *s, struct standing_entry *e, enum m
         sliding_add(&e->unknown, s->config->window, 1, now);
 }
 
+static bool was_told(const struct standing *s, const struct standing_entry *e, struct wall now) {
+    return e->probed.ms && now.ms - e->probed.ms < s->config->window && e->probed.ms <= now.ms;
+}
+
 static void look_for_probing(const struct standing *s, struct standing_entry *e, enum standing_kind kind,
                              struct wall now, struct standing_news *news) {
     uint32_t n = sliding_sum(&e->unknown, s->config->window, now);
-    bool told = e->probed.ms && now.ms - e->probed.ms < s->config->window && e->probed.ms <= now.ms;
-    if (news->probing || told || n < STANDING_PROBES || n <= sliding_sum(&e->fine, s->config->window, now))
+    if (news->probing || was_told(s, e, now) || n < STANDING_PROBES || n <= sliding_sum(&e->fine, s->config->window, now))
         return;
     e->probed = now;
     news->probing = true;
@@ -202,8 +205,16 @@ static void see(struct standing *s, enum standing_kind kind, struct slice name, 
     misbehave(s, e, what, now);
     if (kind == STANDING_ADDRESS && bound && !standing_is_shut(s, e, now) && points(s, e, now) >= bound)
         shut_out(s, e, points(s, e, now), now, news);
-    if (kind != STANDING_DOMAIN && what == MESSAGE_SEEN_UNKNOWN)
+    if (kind == STANDING_ADDRESS && what == MESSAGE_SEEN_UNKNOWN)
         look_for_probing(s, e, kind, now, news);
+}
+
+// One host that was told of is no network that shares the work.
+static void see_network(struct standing *s, struct slice name, const struct standing_entry *host,
+                        enum message_seen_what what, struct wall now, struct standing_news *news) {
+    see(s, STANDING_NETWORK, name, what, now, news);
+    if (what == MESSAGE_SEEN_UNKNOWN && name.n && host && !was_told(s, host, now))
+        look_for_probing(s, bounded_find(&s->by[STANDING_NETWORK], name), STANDING_NETWORK, now, news);
 }
 
 void standing_seen(struct standing *s, enum message_seen_what what, const struct netaddr *client, struct slice domain,
@@ -212,10 +223,10 @@ void standing_seen(struct standing *s, enum message_seen_what what, const struct
     *news = (struct standing_news){.shut_out = false};
     if (what == MESSAGE_SEEN_WROTE)
         return;
-    see(s, STANDING_ADDRESS, client_name_address(client, address), what, now, news);
-    struct slice net = client_name_network(client, network);
+    struct slice host = client_name_address(client, address), net = client_name_network(client, network);
+    see(s, STANDING_ADDRESS, host, what, now, news);
     if (what == MESSAGE_SEEN_UNKNOWN || (what == MESSAGE_SEEN_GOOD && bounded_find(&s->by[STANDING_NETWORK], net)))
-        see(s, STANDING_NETWORK, net, what, now, news);
+        see_network(s, net, bounded_find(&s->by[STANDING_ADDRESS], host), what, now, news);
     see(s, STANDING_DOMAIN, slice_upto(domain, STANDING_DOMAIN_MAX), what, now, news);
 }
 

@@ -114,6 +114,8 @@ void smtpd_mail(struct smtpd_session *s, const struct smtp_command *c) {
     struct err e;
     if (!may_begin(s))
         return;
+    if (!s->esmtp && stream_unread(&s->stream)) // after HELO nobody knows that PIPELINING is offered
+        smtpd_gate_pipelined(s);
     bool begun = begin(s, &e) && set_sender(s, c, &e);
     bool taken = begun && check_sender(s, &e) && smtpd_filter_mail(s, c, &e);
     if (begun && !taken)
