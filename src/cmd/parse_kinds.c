@@ -66,15 +66,15 @@ static bool parse_address(struct slice text, struct parse_facts *out, struct err
         return at_column(e, address_column(text, out->arena));
     if (a.domain.n == 0)
         return err_set(e, ERR_PERMANENT, "column %zu: a domain is missing", text.n + 1);
-    struct slice as_sent = a.domain;
+    const struct address as_sent = a;
     if (!address_normalize(&a, out->arena, e)) // a U-label that is none (RFC 6531 3.3, RFC 5890 2.3.2.1)
         return at_column(e, slice_rfind(text, '@') + 2);
     put(out, "local", a.local);
-    put(out, "domain", as_sent);
+    put(out, "domain", as_sent.domain);
     put(out, "normal_domain", a.domain);
     put_bool(out, "quoted", a.quoted);
     put_bool(out, "literal", a.literal);
-    put_bool(out, "utf8", a.utf8);
+    put_bool(out, "utf8", as_sent.utf8);
     return true;
 }
 

@@ -104,6 +104,7 @@ def test_line_of_a_shell(posthouse, kind, text, end):
 def test_values_have_types(posthouse):
     address = parse(posthouse, 'address', '"a b"@c.example')['parsed']
     assert (address['quoted'], address['literal'], address['local']) == (True, False, 'a b')
+    assert parse(posthouse, 'address', 'a@b\u00fccher.example')['parsed']['utf8'] is True
     policy = parse(posthouse, 'mta-sts', 'version: STSv1\nmode: testing\nmax_age: 86400\nmx: a.example\n')['parsed']
     assert policy == {'mode': 'testing', 'max_age': 86400, 'mx': ['a.example']}
 
