@@ -109,7 +109,7 @@ static bool ask(struct arc_verify_inside *in, struct oracle *o, struct arena *ar
         in->seal_keys[i] = dkim_publics_want(&in->keys, &in->sets.list[i].seal, arena);
     if (!dkim_select(in->header, in->chosen, in->looks, arena))
         return false;
-    dkim_publics_ask(&in->keys, o, arena);
+    dkim_publics_ask(&in->keys, o);
     return true;
 }
 
@@ -192,6 +192,7 @@ void arc_verify_end(struct arc_verify *v, struct oracle *o, struct arena *arena)
         return;
     dkim_bodies_end(&v->inside->bodies);
     check_chain(v, o, arena);
+    dkim_publics_done(&v->inside->keys);
 }
 
 void arc_verify_done(struct arc_verify *v) {

@@ -4,12 +4,14 @@
 #include "base/signature.h"
 #include "mail/dkim_key.h"
 
-enum { NAME_BYTES = 253, RECORDS_MAX = 4, KEY_ROOM = 16 * 1024, AT_ONCE = 16 };
+enum { NAME_BYTES = 253, RECORDS_MAX = 4, KEY_ROOM = 16 * 1024, AT_ONCE = 16, ANSWER_MAX = 80 * 1024 };
 
 bool dkim_publics_init(struct dkim_publics *p, size_t max, struct arena *arena) {
-    *p = (struct dkim_publics){arena_alloc(arena, (max + 1) * sizeof *p->list), 0, max};
+    *p = (struct dkim_publics){arena_alloc(arena, (max + 1) * sizeof *p->list), 0, max, {.max = max * ANSWER_MAX}};
     return p->list != NULL;
 }
+
+void dkim_publics_done(struct dkim_publics *p) { arena_done(&p->answers); }
 
 size_t dkim_publics_want(struct dkim_publics *p, const struct dkim_signature *s, struct arena *arena) {
     struct slice name = arena_printf(arena, "%.*s._domainkey.%.*s", SLICE_ARG(s->selector), SLICE_ARG(s->domain));
@@ -22,14 +24,14 @@ size_t dkim_publics_want(struct dkim_publics *p, const struct dkim_signature *s,
     return p->n++;
 }
 
-void dkim_publics_ask(struct dkim_publics *p, struct oracle *o, struct arena *arena) {
+void dkim_publics_ask(struct dkim_publics *p, struct oracle *o) {
     for (size_t at = 0, n; at < p->n; at += n) {
         struct oracle_question questions[AT_ONCE];
         struct oracle_answer answers[AT_ONCE];
         n = p->n - at < AT_ONCE ? p->n - at : AT_ONCE;
         for (size_t i = 0; i < n; i++)
             questions[i] = (struct oracle_question){ORACLE_TXT, p->list[at + i].name};
-        o->ask(o, questions, n, arena, answers);
+        o->ask(o, questions, n, &p->answers, answers);
         for (size_t i = 0; i < n; i++)
             p->list[at + i].answer = answers[i];
     }

@@ -10,18 +10,21 @@ struct dkim_public {
     struct oracle_answer answer;
 };
 
+// What DNS says has memory of its own: a stranger's answers, which may be large, take none from what is asked next.
 struct dkim_publics {
     struct dkim_public *list;
     size_t n, max;
+    struct arena answers;
 };
 
 bool dkim_publics_init(struct dkim_publics *p, size_t max, struct arena *arena); // false: the arena is full
+void dkim_publics_done(struct dkim_publics *p); // forgets the answers; may be called twice, and on a zeroed one
 
 // The place of its key; p->max where there is no place left or the name can't be one.
 size_t dkim_publics_want(struct dkim_publics *p, const struct dkim_signature *s, struct arena *arena);
 
 // Asks for those that are there.
-void dkim_publics_ask(struct dkim_publics *p, struct oracle *o, struct arena *arena);
+void dkim_publics_ask(struct dkim_publics *p, struct oracle *o);
 
 struct dkim_checked {
     enum dkim_result result; // PASS, FAIL, TEMPERROR, PERMERROR

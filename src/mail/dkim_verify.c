@@ -172,12 +172,13 @@ static void check_open(struct dkim_verify *v, struct oracle *o, struct arena *ar
     }
     bool ok = dkim_select(v->inside->header, fields, n, arena);
     if (ok)
-        dkim_publics_ask(&v->inside->keys, o, arena);
+        dkim_publics_ask(&v->inside->keys, o);
     for (size_t i = 0; i < n; i++)
         if (ok)
             check_signature(v, which[i], &fields[i], arena);
         else
             decide(&v->inside->list[which[i]], DKIM_TEMPERROR, SLICE("out of memory"), arena);
+    dkim_publics_done(&v->inside->keys);
 }
 
 void dkim_verify_end(struct dkim_verify *v, struct oracle *o, struct arena *arena) {

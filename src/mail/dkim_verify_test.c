@@ -362,6 +362,31 @@ static void test_hostile(void **state) {
     dkim_verify_done(&v);
 }
 
+// Keys of a stranger that are as large as DNS has them leave room for what is asked next.
+static void test_large_answers(void **state) {
+    ARENA_AUTO struct arena arena = {.max = 64 * 1024};
+    BUF_AUTO struct buf message = {.max = ROOM}, line = {.max = ROOM};
+    struct dkim_verify v;
+    struct err e;
+    for (unsigned i = 0; i < 8; i++) {
+        buf_reset(&line);
+        buf_addf(&line, "fat%u._domainkey.example.org. TXT v=DKIM1;p=%060000u", i, i);
+        assert_true(oracle_zone_add(zone, buf_slice(&line), &e));
+        buf_reset(&line);
+        buf_addf(&line,
+                 "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=fat%u; h=from; b=AAAA; "
+                 "bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; c=relaxed/relaxed\r\n",
+                 i);
+        buf_add(&message, buf_slice(&line));
+    }
+    buf_add_str(&message, HEADER "\r\n");
+    verify(buf_slice(&message), SIZE_MAX, &arena, &v);
+    for (size_t i = 0; i < v.n; i++)
+        if (v.list[i].result != DKIM_PERMERROR || slice_search(v.list[i].why, SLICE("longer than")) == v.list[i].why.n)
+            fail_msg("%s: %.*s", dkim_result_name(v.list[i].result), SLICE_ARG(v.list[i].why));
+    assert_in_range(arena.total, 1, 32 * 1024);
+}
+
 static void test_too_many_names(void **state) {
     BUF_AUTO struct buf tags = {.max = ROOM};
     buf_add_str(&tags, "DKIM-Signature: " RSA "s=rsa; h=from");
@@ -413,11 +438,11 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tags),        cmocka_unit_test(test_from),    cmocka_unit_test(test_own),
-        cmocka_unit_test(test_changes),     cmocka_unit_test(test_middle),  cmocka_unit_test(test_several),
-        cmocka_unit_test(test_no_question), cmocka_unit_test(test_none),    cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_telling),     cmocka_unit_test(test_hostile), cmocka_unit_test(test_too_many_names),
-        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_tags),           cmocka_unit_test(test_from),        cmocka_unit_test(test_own),
+        cmocka_unit_test(test_large_answers),  cmocka_unit_test(test_changes),     cmocka_unit_test(test_middle),
+        cmocka_unit_test(test_several),        cmocka_unit_test(test_no_question), cmocka_unit_test(test_none),
+        cmocka_unit_test(test_pieces),         cmocka_unit_test(test_telling),     cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_too_many_names), cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
