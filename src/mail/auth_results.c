@@ -144,7 +144,7 @@ static void write_dmarc(struct writer *w, const struct dmarc_verdict *v, struct 
     add_comment(w->out, v->result == DMARC_PASS ? SLICE_EMPTY : v->why);
     add_property(w, "header.from", from.n ? from : v->from_domain);
     if (v->record_domain.n)
-        add_property(w, "policy.dmarc", slice_str(dmarc_policy_name(v->policy)));
+        add_property(w, "policy.dmarc", slice_str(dmarc_policy_name(dmarc_policy_held(v))));
 }
 
 static void write_arc(struct writer *w, const struct arc_verify *v) {

@@ -62,6 +62,17 @@ static void test_all(void **state) {
                "\tarc=fail (i=2 is missing)\r\n");
 }
 
+// policy.dmarc is what is to be done when t has been heeded.
+static void test_dmarc_policy(void **state) {
+    (void)state;
+    struct dmarc_verdict dmarc = {.result = DMARC_FAIL, .policy = DMARC_POLICY_REJECT, .record_domain = SLICE("x")};
+    struct auth_results r = {.authserv = SLICE("x"), .dmarc = &dmarc, .from = SLICE("x")};
+    dmarc.record.testing = true;
+    expect(&r, "Authentication-Results: x;\r\n\tdmarc=fail header.from=x policy.dmarc=quarantine\r\n");
+    dmarc.policy = DMARC_POLICY_NONE;
+    expect(&r, "Authentication-Results: x;\r\n\tdmarc=fail header.from=x policy.dmarc=none\r\n");
+}
+
 static void test_words(void **state) {
     (void)state;
     BUF_AUTO struct buf b = {.max = 65536};
@@ -151,8 +162,8 @@ static void test_forged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_none),      cmocka_unit_test(test_all),    cmocka_unit_test(test_words),
-        cmocka_unit_test(test_strangers), cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_none),         cmocka_unit_test(test_all),       cmocka_unit_test(test_words),
+        cmocka_unit_test(test_dmarc_policy), cmocka_unit_test(test_strangers), cmocka_unit_test(test_forged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

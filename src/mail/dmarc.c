@@ -343,8 +343,7 @@ static void explain_pass(struct check *c) {
                                                     : SLICE("SPF");
 }
 
-// t=y asks for a step less (4.7).
-static enum dmarc_policy asked(const struct dmarc_verdict *v) {
+enum dmarc_policy dmarc_policy_held(const struct dmarc_verdict *v) {
     return v->record.testing && v->policy != DMARC_POLICY_NONE ? v->policy - 1 : v->policy;
 }
 
@@ -359,7 +358,7 @@ static void conclude(struct check *c) {
         say(c, DMARC_TEMPERROR, "something that could have passed got no answer of DNS");
     } else {
         v->result = DMARC_FAIL;
-        v->asks = asked(v);
+        v->asks = dmarc_policy_held(v);
         explain_fail(c);
     }
 }

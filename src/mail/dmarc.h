@@ -63,6 +63,9 @@ struct dmarc_verdict {
     struct slice why;               // for people: "SPF passed for example.net, which is not example.org"
 };
 
+// `policy`, one step milder where t=y (4.7).
+enum dmarc_policy dmarc_policy_held(const struct dmarc_verdict *v);
+
 void dmarc_check(const struct dmarc_query *q, struct oracle *o, struct arena *arena, struct dmarc_verdict *out);
 
 // The organizational domain of `domain` (4.10.2): a view into it as it is written here, lower case in A-labels. False:
