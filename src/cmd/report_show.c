@@ -144,8 +144,9 @@ static void show_head(const struct dmarc_report *r) {
     date(r->end, end);
     line("report   %.*s", SLICE_ARG(r->id));
     line("from     %.*s <%.*s>", SLICE_ARG(r->organisation), SLICE_ARG(r->email));
-    line("about    %.*s, policy %.*s%s%.*s%s%.*s", SLICE_ARG(r->domain), SLICE_ARG(r->p), r->sp.n ? ", sp " : "",
-         SLICE_ARG(r->sp), r->np.n ? ", np " : "", SLICE_ARG(r->np));
+    line("about    %.*s, policy %.*s%s%.*s%s%.*s%s", SLICE_ARG(r->domain), SLICE_ARG(r->p), r->sp.n ? ", sp " : "",
+         SLICE_ARG(r->sp), r->np.n ? ", np " : "", SLICE_ARG(r->np),
+         slice_ieq(r->testing, SLICE("y")) ? ", testing" : "");
     line("time     %s to %s UTC", begin, end);
     for (size_t i = 0; i < r->errors_n; i++)
         line("error    %.*s", SLICE_ARG(r->errors[i]));

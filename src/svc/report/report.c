@@ -129,6 +129,8 @@ struct sending {
     struct arena arena;
     struct dmarc_report report;
     uint64_t messages;
+    struct slice seen[DMARC_URIS_MAX]; // addresses
+    size_t seen_n;
     bool later, sent;
 };
 
@@ -208,11 +210,22 @@ static void ask_resolver(struct oracle *o, const struct oracle_question *questio
     link_oracle_ask(&s->resolver, questions, n, deadline, deadline, arena, answers);
 }
 
+// Whether another URI stood for that address.
+static bool is_again(struct sending *x, struct slice to) {
+    for (size_t i = 0; i < x->seen_n; i++)
+        if (slice_ieq(x->seen[i], to))
+            return true;
+    x->seen[x->seen_n++] = to;
+    return false;
+}
+
 static FIBER_FN void send_to(struct sending *x, struct slice uri) {
     struct report_service *s = x->s;
     struct slice to = uri;
     struct err e = {0};
     enum dmarc_destination d = dmarc_destination_check(x->report.domain, uri, &s->oracle, &x->arena, &to, &e);
+    if (d == DMARC_DESTINATION_GOOD && is_again(x, to))
+        return;
     bool ok = d == DMARC_DESTINATION_GOOD && post(x, to, &e);
     x->later |= !ok && !err_is_permanent(&e);
     x->sent |= ok;

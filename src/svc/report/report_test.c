@@ -208,7 +208,7 @@ static void drive_own(void *arg) {
 
 static void drive_others(void *arg) {
     struct house *h = arg;
-    say(h, "mailto:a@other.example,mailto:b@victim.example");
+    say(h, "mailto:a@other.example,mailto:b@victim.example,MAILTO:a%40other.example");
     fiber_sleep(MS_SECOND);
     h->days = 1;
     fiber_sleep(2 * MS_HOUR);
