@@ -33,7 +33,7 @@ static void add_names(X509 *x, const char *names, const char *mail) {
     struct slice name, rest = slice_str(names);
     while (rest.n) {
         slice_cut(rest, ',', &name, &rest);
-        buf_addf(&text, "%sDNS:%.*s", text.n ? "," : "", SLICE_ARG(name));
+        buf_addf(&text, "%s%s%.*s", text.n ? "," : "", slice_starts(name, SLICE("IP:")) ? "" : "DNS:", SLICE_ARG(name));
     }
     if (mail)
         buf_addf(&text, "%semail:%s", text.n ? "," : "", mail);

@@ -16,7 +16,8 @@ struct tls_test_key {
     struct evp_pkey_st *pair;
 };
 
-// Self-signed, for "a.example" or "a.example,b.example"; `mail`: a subjectAltName of that address, or NULL.
+// Self-signed, for "a.example" or "a.example,b.example,IP:192.0.2.1"; `mail`: a subjectAltName of that address, or
+// NULL.
 void tls_test_key(struct tls_test_key *k, enum tls_test_kind kind, const char *names, const char *mail);
 void tls_test_key_done(struct tls_test_key *k);
 

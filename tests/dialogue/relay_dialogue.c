@@ -27,12 +27,12 @@
 //     S: 250 what the server sends                S| the same without CRLF
 //     C: what the client must send                may end with ...
 //     C* content up to and with the final dot, which must be the message's
-#include "certificate.h"
 #include "script.h"
 
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/seed.h"
+#include "rt/tls_test_keys.h"
 #include "svc/relay/relay.h"
 #include "svc/resolver/resolver_table.h"
 #include "wire/smtp_body.h"
@@ -68,6 +68,7 @@ struct script {
     struct fiber_cond called, answered;
     struct transport *server; // our end of the connection that the script is in
     struct tls_server *tls;   // NULL: never
+    struct tls_test_key key;  // of that
     char trust[64];           // path of a file; empty: none
     struct buf said;          // by the client, not yet looked at
     struct arena arena;
@@ -87,7 +88,7 @@ struct script {
     const char *path;
     struct slice rest;
     unsigned line;
-    char failure[1000];
+    char failure[SCRIPT_FAILURE];
 };
 
 static bool fail_script(struct script *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -461,19 +462,10 @@ static FIBER_FN bool act(struct script *s, struct slice text) {
     return true;
 }
 
-// "{x*1000}" in a server's line stands for a thousand x.
 static FIBER_FN bool say_line(struct script *s, struct slice text, bool crlf) {
     BUF_AUTO struct buf out = {.max = 1 << 24};
-    size_t open = slice_search(text, SLICE("{x*")), close = slice_find(text, '}');
-    uint64_t n;
-    if (open < text.n && close < text.n && num_u64(slice_from(slice_upto(text, close), open + 3), 1 << 23, &n)) {
-        buf_add(&out, slice_upto(text, open));
-        for (uint64_t i = 0; i < n; i++)
-            buf_add_char(&out, 'x');
-        buf_add(&out, slice_from(text, close + 1));
-        text = buf_slice(&out);
-    }
-    return say(s, text, crlf);
+    script_add_repeated(&out, text);
+    return say(s, buf_slice(&out), crlf);
 }
 
 static FIBER_FN bool do_line(struct script *s, struct slice line) {
@@ -496,8 +488,7 @@ static void play(void *arg) {
     struct script *s = arg;
     bool ok = true;
     while (ok && s->rest.n) {
-        struct slice line;
-        slice_cut(s->rest, '\n', &line, &s->rest);
+        struct slice line = script_line(&s->rest);
         s->line++;
         ok = do_line(s, line);
     }
@@ -548,20 +539,20 @@ static void write_trust(struct script *s, const struct buf *pem) {
 }
 
 static void make_server(struct script *s, struct slice text) {
-    BUF_AUTO struct buf pem = {.max = 1 << 16};
     bool trusted = slice_search(text, SLICE("> tls trusted\n")) < text.n;
     bool tls = trusted || slice_search(text, SLICE("> tls may\n")) < text.n;
     s->config = config_here(tls);
     if (!tls)
         return;
-    s->tls = certificate_server(&pem);
+    tls_test_key(&s->key, TLS_TEST_EC, "mx.example.net,IP:192.0.2.1,IP:192.0.2.3", NULL);
+    s->tls = tls_test_server("dialogue", false, &s->key, 1);
     if (!trusted)
         return;
-    write_trust(s, &pem);
+    write_trust(s, &s->key.chain);
     s->config->tls_ca = slice_str(s->trust);
 }
 
-static void run_script(const char *path, struct slice text, char failure[1000]) {
+static void run_script(const char *path, struct slice text, char failure[SCRIPT_FAILURE]) {
     struct err e;
     struct script *s = MEM_NEW(struct script);
     *s = (struct script){.path = path, .rest = text, .net = {&net_here}, .loop = loop_new(true), .port = 25};
@@ -588,7 +579,9 @@ static void run_script(const char *path, struct slice text, char failure[1000]) 
     relay_free(s->relay);
     resolver_free(s->resolver);
     link_free(s->queue);
-    certificate_server_free(s->tls);
+    tls_server_free(s->tls);
+    if (s->tls)
+        tls_test_key_done(&s->key);
     config_free(s->config);
     buf_done(&s->said);
     buf_done(&s->content);
@@ -598,22 +591,4 @@ static void run_script(const char *path, struct slice text, char failure[1000]) 
     free(s);
 }
 
-static bool run_file(const char *path) {
-    BUF_AUTO struct buf text = {.max = 1 << 20};
-    char failure[1000] = "can't be read";
-    if (script_read(path, &text))
-        run_script(path, buf_slice(&text), failure);
-    printf("%s - %s\n", failure[0] ? "not ok" : "ok", path);
-    if (failure[0])
-        printf("# %s\n", failure);
-    fflush(stdout);
-    return !failure[0];
-}
-
-int main(int argc, char **argv) {
-    int failed = 0;
-    printf("1..%d\n", argc - 1);
-    for (int i = 1; i < argc; i++)
-        failed += !run_file(argv[i]);
-    return failed ? 1 : 0;
-}
+int main(int argc, char **argv) { return script_main(argc, argv, run_script); }

@@ -93,3 +93,25 @@ void script_add_escaped(struct buf *out, struct slice text) {
             text = slice_from(text, add_escape(out, text));
     }
 }
+
+static bool run_file(const char *path, void (*run)(const char *path, struct slice text, char failure[SCRIPT_FAILURE])) {
+    BUF_AUTO struct buf text = {.max = 1 << 20};
+    char failure[SCRIPT_FAILURE] = "";
+    if (script_read(path, &text))
+        run(path, buf_slice(&text), failure);
+    else
+        snprintf(failure, sizeof failure, "can't be read");
+    printf("%s - %s\n", failure[0] ? "not ok" : "ok", path);
+    if (failure[0])
+        printf("# %s\n", failure);
+    fflush(stdout);
+    return !failure[0];
+}
+
+int script_main(int argc, char **argv, void (*run)(const char *path, struct slice text, char failure[SCRIPT_FAILURE])) {
+    int failed = 0;
+    printf("1..%d\n", argc - 1);
+    for (int i = 1; i < argc; i++)
+        failed += !run_file(argv[i], run);
+    return failed ? 1 : 0;
+}

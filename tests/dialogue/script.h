@@ -17,3 +17,8 @@ void script_add_repeated(struct buf *out, struct slice text);
 
 // Appends `text` with \r \n \0 \xNN and \\ as the bytes they stand for.
 void script_add_escaped(struct buf *out, struct slice text);
+
+enum { SCRIPT_FAILURE = 1000 };
+
+// Runs each file of the command line, and says what came of it as TAP; `run` leaves `failure` empty when all was well.
+int script_main(int argc, char **argv, void (*run)(const char *path, struct slice text, char failure[SCRIPT_FAILURE]));

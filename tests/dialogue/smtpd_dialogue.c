@@ -128,7 +128,7 @@ struct scene {
     unsigned line;
     bool uncut, waits, proxied, implicit, no_binding, gate;
     struct slice subject;
-    char failure[1000];
+    char failure[SCRIPT_FAILURE];
 };
 
 static bool fail_script(struct scene *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -775,7 +775,7 @@ static void play(void *arg) {
 struct result {
     size_t said, eod_at;
     bool uncut;
-    char failure[1000];
+    char failure[SCRIPT_FAILURE];
 };
 
 static void run_once(const char *path, struct slice text, struct slice eod, struct pace pace, struct result *out) {
@@ -863,7 +863,7 @@ static bool bare(struct slice s) {
 
 static bool has(struct slice text, struct slice what) { return slice_search(text, what) < text.n; }
 
-static void run_script(const char *path, struct slice text, struct result *out) {
+static void play_all(const char *path, struct slice text, struct result *out) {
     bool no_bare = has(text, SLICE("> no bare")), no_clean = has(text, SLICE("> no clean"));
     if (!has(text, SLICE("{eod}"))) {
         run_paces(path, text, SLICE_EMPTY, false, out);
@@ -880,23 +880,10 @@ static void run_script(const char *path, struct slice text, struct result *out) 
     }
 }
 
-static bool run_file(const char *path) {
-    BUF_AUTO struct buf text = {.max = 1 << 20};
-    struct result r = {.failure = "can't be read"};
-    if (script_read(path, &text))
-        run_script(path, buf_slice(&text), &r);
-    const char *name = strrchr(path, '/');
-    printf("%s - smtpd/%s\n", r.failure[0] ? "not ok" : "ok", name ? name + 1 : path);
-    if (r.failure[0])
-        printf("# %s\n", r.failure);
-    fflush(stdout);
-    return !r.failure[0];
+static void run_script(const char *path, struct slice text, char failure[SCRIPT_FAILURE]) {
+    struct result r = {0};
+    play_all(path, text, &r);
+    memcpy(failure, r.failure, sizeof r.failure);
 }
 
-int main(int argc, char **argv) {
-    int failed = 0;
-    printf("1..%d\n", argc - 1);
-    for (int i = 1; i < argc; i++)
-        failed += !run_file(argv[i]);
-    return failed ? 1 : 0;
-}
+int main(int argc, char **argv) { return script_main(argc, argv, run_script); }
