@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { JSON_MAX = 1024 * 1024, LINE_TEXT = 2048 };
+// JSON may need six bytes for one, and each argument of a command may have 128 KiB.
+enum { JSON_MAX = 8 * 1024 * 1024, LINE_TEXT = 2048 };
 
 static const char no_client[] = "no client address was given (--ip)";
 

@@ -52,6 +52,15 @@ def test_command(cases, posthouse, tmp_path):
     assert wrong == []
 
 
+def test_words_without_end(posthouse, tmp_path):
+    """What nobody says, JSON holds all the same."""
+    (tmp_path / 'zone').write_text('')
+    word = '\x01' * 125000
+    done = subprocess.run([posthouse, 'verify', 'spf', '--dns', str(tmp_path / 'zone'), '--ip', '192.0.2.1', '--from',
+                           'a@' + word, '--helo', word, '--json'], capture_output=True, text=True, timeout=20)
+    assert json.loads(done.stdout)['helo_spf'] == {**json.loads(done.stdout)['spf'], 'identity': 'helo'}, done.stderr
+
+
 def test_zone_from_a_pipe(posthouse):
     """As a shell's --dns <(...) is one."""
     done = subprocess.run([posthouse, 'verify', 'spf', '--dns', '/dev/stdin', '--ip', '192.0.2.1', '--from', 'x@a.test',
