@@ -13,8 +13,8 @@
 // It is read as people mean it: TTL and class may be left out, names without $ORIGIN are absolute with and without the
 // final dot, a line that begins with blanks and then no type begins with its name, one that begins with # is a comment.
 // Text that isn't quoted is all that stands there, blanks and semicolons (but not one after a blank) included:
-// TXT v=DMARC1; p=none. Names may be any bytes as \DDD; a record of a name that is too long for DNS is read and never
-// found.
+// TXT v=DMARC1; p=none. Names may be any bytes as \DDD; an owner in U-labels stands for the one in A-labels, too;
+// a record of a name that is too long for DNS is read and never found.
 #pragma once
 
 #include "base/err.h"

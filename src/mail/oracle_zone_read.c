@@ -3,6 +3,8 @@
 #include "mail/oracle_zone_inside.h"
 
 #include "base/num.h"
+#include "base/utf8.h"
+#include "mail/address.h"
 
 #include <inttypes.h>
 
@@ -341,11 +343,33 @@ static bool read_data(struct reader *r, struct zone_record *to, bool *fits) {
 
 // ---- lines
 
+// The name in A-labels (RFC 5890 2.3.2.1), where that is another one. Nobody asks DNS for U-labels but macros of SPF.
+static bool in_a_labels(const struct zone_name *name, struct zone_name *out) {
+    ARENA_AUTO struct arena arena = {.max = 4096};
+    bool other = false;
+    *out = (struct zone_name){.n = 0};
+    for (size_t at = 0; at < name->n; at += (size_t)(uint8_t)name->bytes[at] + 1) {
+        struct slice label = slice_of(name->bytes + at + 1, (uint8_t)name->bytes[at]), ascii = label;
+        if (!utf8_ascii(label) && !address_normalize_domain(label, &arena, &ascii, NULL))
+            return false;
+        other |= ascii.p != label.p;
+        if (!zone_name_add(out, ascii))
+            return false;
+    }
+    return other;
+}
+
+static bool keep_as(struct reader *r, const struct zone_name *owner, const struct zone_record *record, bool fits) {
+    struct zone_node *node = zone_node_make(r->z, zone_name_slice(owner), record->status == ORACLE_NXDOMAIN);
+    return (node && (!fits || zone_node_add(r->z, node, record))) || full(r);
+}
+
 static bool keep(struct reader *r, const struct zone_record *record, bool fits) {
+    struct zone_name ascii;
     if (r->z->skip)
         return true;
-    struct zone_node *node = zone_node_make(r->z, zone_name_slice(&r->z->owner), record->status == ORACLE_NXDOMAIN);
-    return (node && (!fits || zone_node_add(r->z, node, record))) || full(r);
+    return keep_as(r, &r->z->owner, record, fits) &&
+           (!in_a_labels(&r->z->owner, &ascii) || keep_as(r, &ascii, record, fits));
 }
 
 static bool read_record(struct reader *r, struct word w) {

@@ -94,6 +94,15 @@ static void test_liberal(void **state) {
           {ORACLE_TXT, "old", "NODATA"}, {ORACLE_A, "x", "NODATA"}, {ORACLE_TXT, "_domainkey.example.org", "NODATA"});
 }
 
+// Names as people write them, and as DNS has them.
+static void test_idn(void **state) {
+    CHECK("*.b\xc3\xbc"
+          "cher.test TXT any\nj\xc3\xb6.test A 192.0.2.1\n\xff.test A 192.0.2.2\n",
+          {ORACLE_TXT, "x.xn--bcher-kva.test", "OK any"}, {ORACLE_A, "j\xc3\xb6.test", "OK 192.0.2.1"},
+          {ORACLE_A, "xn--j-1ga.test", "OK 192.0.2.1"}, {ORACLE_A, "\xff.test", "OK 192.0.2.2"},
+          {ORACLE_TXT, "bcher.test", "NXDOMAIN"});
+}
+
 // A zone whose first line has no name is about its origin.
 static void test_owner_before_any(void **state) {
     CHECK("$ORIGIN example.org.\n$TTL 300\n  IN TXT \"v=spf1 -all\"\n  MX 0 .\n",
@@ -205,6 +214,7 @@ int main(void) {
         cmocka_unit_test(test_failures),    cmocka_unit_test(test_wildcards_and_aliases),
         cmocka_unit_test(test_names),       cmocka_unit_test(test_errors),
         cmocka_unit_test(test_passed_over), cmocka_unit_test(test_owner_before_any),
+        cmocka_unit_test(test_idn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
