@@ -108,9 +108,9 @@ const struct config_directive config_schema_gate[] = {
             "where other mail goes."},
 
     {"limit", "memory", BIG_SIZE(1 * MIB, 1LL << 40), .fallback = "512M", AT(gate.memory),
-     .doc = "Bytes of content that the sessions of one process hold at once, of all clients.", .reply = "451 4.3.1"},
+     .doc = "Bytes of content that the sessions of one process hold at once, of all clients.", .reply = "451 4.3.2"},
     {"limit", "queue-messages", COUNT(0, UINT32_MAX), .fallback = "1000000", AT(gate.queue_messages),
-     .doc = "Messages in the queue past which new mail waits outside. 0: without a bound.", .reply = "451 4.3.1"},
+     .doc = "Messages in the queue past which new mail waits outside. 0: without a bound.", .reply = "451 4.3.2"},
 };
 
 const size_t config_schema_gate_n = sizeof config_schema_gate / sizeof *config_schema_gate;
