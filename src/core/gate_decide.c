@@ -51,7 +51,7 @@ static bool do_reject(struct deciding *d, const struct rule *r) {
 static struct slice waiting_text(struct deciding *d, int64_t ms) {
     int64_t seconds = (ms + MS_SECOND - 1) / MS_SECOND;
     if (seconds < 120)
-        return arena_printf(d->scratch, "greylisted: come again in %d seconds", (int)seconds);
+        return arena_printf(d->scratch, "greylisted: come again in %d second%s", (int)seconds, seconds == 1 ? "" : "s");
     return arena_printf(d->scratch, "greylisted: come again in %d minutes", (int)((seconds + 59) / 60));
 }
 

@@ -41,14 +41,23 @@ void rates_done(struct rates *r) {
 struct names {
     struct slice of[CONFIG_RATE_BYS]; // empty: not known
     char address[CLIENT_NAME], network[CLIENT_NAME];
+    char helo[RATES_NAME_MAX], sender_domain[RATES_NAME_MAX], recipient[RATES_NAME_MAX];
 };
+
+// Bob and BOB are one.
+static struct slice lower(struct slice s, char to[RATES_NAME_MAX]) {
+    s = slice_upto(s, RATES_NAME_MAX);
+    for (size_t i = 0; i < s.n; i++)
+        to[i] = ascii_lower(s.p[i]);
+    return slice_of(to, s.n);
+}
 
 static void names_of(const struct message_tally *m, struct names *n) {
     n->of[CONFIG_RATE_CLIENT] = client_name_address(&m->client, n->address);
     n->of[CONFIG_RATE_NETWORK] = client_name_network(&m->client, n->network);
-    n->of[CONFIG_RATE_HELO] = slice_upto(m->helo, RATES_NAME_MAX);
-    n->of[CONFIG_RATE_SENDER_DOMAIN] = slice_upto(m->sender_domain, RATES_NAME_MAX);
-    n->of[CONFIG_RATE_RECIPIENT] = slice_upto(m->recipient, RATES_NAME_MAX);
+    n->of[CONFIG_RATE_HELO] = lower(m->helo, n->helo);
+    n->of[CONFIG_RATE_SENDER_DOMAIN] = lower(m->sender_domain, n->sender_domain);
+    n->of[CONFIG_RATE_RECIPIENT] = lower(m->recipient, n->recipient);
 }
 
 static struct slice key_of(const struct config_rate *c, struct slice name, char to[KEY_MAX]) {

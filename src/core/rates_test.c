@@ -73,6 +73,9 @@ static void test_by_whom(void **state) {
         m.sender_domain = SLICE("example.net");
         m.recipient = SLICE("ann@example.org");
         assert_true(rates_take(&r, &m, at(0), &refusal));
+        m.helo = SLICE("M\rX");
+        m.sender_domain = SLICE("Example.NET");
+        m.recipient = SLICE("Ann@example.org");
         assert_false(rates_take(&r, &m, at(0), &refusal));
         assert_true(slice_starts(slice_str(refusal.text), slice_str(want[what])));
         assert_true(slice_ends(slice_str(refusal.text), SLICE("; try again in 1 second")));
@@ -209,7 +212,7 @@ static void test_kept(void **state) {
     struct rates r;
     rates_init(&r, list, 2, &key);
     take_many(&r, "192.0.2.1", 100, 0);
-    take_many(&r, "192.0.2.2", 5, 0);             // still half full
+    take_many(&r, "192.0.2.2", 5, 0);                 // still half full
     take(&r, CONFIG_RATE_RECIPIENTS, "192.0.2.3", 0); // over in a moment
     assert_int_equal(keep_all(&r, 0, kept, 4), 1);
     assert_int_equal(keep_all(&r, 0, kept + 1, 3), 0); // once

@@ -25,14 +25,15 @@ static const char *const texts[CONFIG_STAGE_COUNT] = {
         "reject 550 5.7.27 when sender.null-mx \"{sender.domain} takes no mail, so it sends none (RFC 7505)\"\n"
         "reject 550 5.1.8 when sender.missing \"{sender.domain} does not exist\"\n",
 
-    [CONFIG_STAGE_RECIPIENT] = "accept when client.trusted or client.local\n"
-                               // Those who are blocked must be able to say so (RFC 5321 4.5.1, RFC 2142).
-                               "accept when recipient matches \"^(postmaster|abuse)(@|$)\"\n"
-                               "reject 550 5.7.1 when not client.known and dnsbl.score >= 8 and not dnsbl.allowed "
-                               "\"blocked: {dnsbl.reasons}\"\n"
-                               // Where DKIM may yet prove a domain, content decides; of bounces too, since who only asks
-                               // whether an address exists must hear yes or no.
-                               "greylist when not sender.null and (spf = pass or not client.ptr-confirmed) and not proven\n",
+    [CONFIG_STAGE_RECIPIENT] =
+        "accept when client.trusted or client.local\n"
+        // Those who are blocked must be able to say so (RFC 5321 4.5.1, RFC 2142).
+        "accept when recipient matches \"^(postmaster|abuse)(@|$)\"\n"
+        "reject 550 5.7.1 when not client.known and dnsbl.score >= 8 and not dnsbl.allowed "
+        "\"blocked: {dnsbl.reasons}\"\n"
+        // Where DKIM may yet prove a domain, content decides; of bounces too, since who only asks whether an address
+        // exists must hear yes or no.
+        "greylist when not sender.null and (spf = pass or not client.ptr-confirmed) and not proven\n",
 
     [CONFIG_STAGE_CONTENT] =
         "accept when client.trusted\n"

@@ -183,7 +183,8 @@ static bool was_told(const struct standing *s, const struct standing_entry *e, s
 static void look_for_probing(const struct standing *s, struct standing_entry *e, enum standing_kind kind,
                              struct wall now, struct standing_news *news) {
     uint32_t n = sliding_sum(&e->unknown, s->config->window, now);
-    if (news->probing || was_told(s, e, now) || n < STANDING_PROBES || n <= sliding_sum(&e->fine, s->config->window, now))
+    if (news->probing || was_told(s, e, now) || n < STANDING_PROBES ||
+        n <= sliding_sum(&e->fine, s->config->window, now))
         return;
     e->probed = now;
     news->probing = true;

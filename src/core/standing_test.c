@@ -198,7 +198,7 @@ static void test_probing(void **state) {
     assert_true(slice_eq(news.prober, SLICE("192.0.2.1")));
     assert_int_equal(news.unknown, STANDING_PROBES);
     assert_false(seen(&s, MESSAGE_SEEN_UNKNOWN, "192.0.2.1", at(10)).probing); // is no network
-    news = seen(&s, MESSAGE_SEEN_UNKNOWN, "192.0.2.2", at(11)); // another host of the same network
+    news = seen(&s, MESSAGE_SEEN_UNKNOWN, "192.0.2.2", at(11));                // another host of the same network
     assert_true(news.probing);
     assert_int_equal(news.prober_kind, STANDING_NETWORK);
     assert_true(slice_eq(news.prober, SLICE("192.0.2.0/24")));

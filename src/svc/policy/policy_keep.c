@@ -38,8 +38,7 @@ static bool next_change(struct policy_service *s, struct buf *key, struct buf *v
     return lockout_next_change(&s->lockout, key, value) || quota_next_change(&s->quota, key, value) ||
            guard_next_change(&s->guard, key, value) || policy_secrets_next_change(&s->secrets, key, value) ||
            standing_next_change(&s->standing, key, value) || greylist_next_change(&s->greylist, key, value) ||
-           volume_next_change(&s->volume, key, value) ||
-           rates_next_change(&s->rates, policy_rates_now(s), key, value);
+           volume_next_change(&s->volume, key, value) || rates_next_change(&s->rates, policy_rates_now(s), key, value);
 }
 
 // False in `*more` when nothing is left.
