@@ -231,11 +231,9 @@ void gate_fact_content(struct gate *g, enum fact which, struct slice name, struc
 // --- who proved that it is from them
 
 // SPF's domain first: that is what was known when the recipients were named.
-struct slice gate_proven_domain(struct gate *g) {
+static struct slice find_proven_domain(struct gate *g) {
     const struct gate_message *m = g->message;
     const struct spf_verdict *spf = gate_find_spf(g);
-    if (!m)
-        return SLICE_EMPTY;
     if (spf->result == SPF_PASS)
         return spf->domain;
     const struct dkim_verify *v = m->has_content ? gate_find_dkim(g) : NULL;
@@ -249,4 +247,8 @@ struct slice gate_proven_domain(struct gate *g) {
             break;
     }
     return best;
+}
+
+struct slice gate_proven_domain(struct gate *g) {
+    return g->message ? gate_lower(find_proven_domain(g), &g->mail.arena) : SLICE_EMPTY;
 }

@@ -103,7 +103,7 @@ static struct gate_message *find_domain(struct gate *g) {
 
 // --- the recipient
 
-static struct slice lower(struct slice s, struct arena *arena) {
+struct slice gate_lower(struct slice s, struct arena *arena) {
     struct slice copy = arena_dup(arena, s);
     for (size_t i = 0; i < copy.n; i++)
         ((char *)copy.p)[i] = ascii_lower(copy.p[i]);
@@ -118,8 +118,8 @@ bool gate_greylist(struct gate *g, bool only_ask, struct message_greylist_reply 
         return false;
     struct message_greylist q = {.client = g->who.ip, .only_ask = only_ask};
     q.domain = gate_proven_domain(g);
-    q.sender = lower(m->sender, &scratch);
-    q.recipient = m->has_content ? SLICE_EMPTY : lower(m->recipient, &scratch);
+    q.sender = gate_lower(m->sender, &scratch);
+    q.recipient = m->has_content ? SLICE_EMPTY : gate_lower(m->recipient, &scratch);
     return g->outside->greylist(g->arg, &q, out);
 }
 
@@ -129,7 +129,7 @@ bool gate_is_blocked(struct gate *g, struct slice address, struct slice domain) 
     struct message_greylist_reply reply;
     if (domain.n == 0 || !g->outside->greylist || !gate_find_standing(g)->asks_senders)
         return false;
-    struct slice local = lower(slice_upto(address, slice_rfind(address, '@')), &scratch);
+    struct slice local = gate_lower(slice_upto(address, slice_rfind(address, '@')), &scratch);
     struct message_greylist q = {.client = g->who.ip, .only_ask = true};
     q.sender = arena_printf(&scratch, "%.*s@%.*s", SLICE_ARG(local), SLICE_ARG(domain));
     return g->outside->greylist(g->arg, &q, &reply) && reply.blocked;

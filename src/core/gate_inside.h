@@ -170,6 +170,7 @@ bool gate_find_arc_trusted(struct gate *g);
 enum dmarc_policy gate_dmarc_enforced(struct gate *g);
 // Whether a person blocked that address, or `domain`, which is its own in lower case and A-labels.
 bool gate_is_blocked(struct gate *g, struct slice address, struct slice domain);
+struct slice gate_lower(struct slice s, struct arena *arena); // a copy
 bool gate_greylist(struct gate *g, bool only_ask, struct message_greylist_reply *out);
 
 // --- gate_arc.c

@@ -217,7 +217,7 @@ static void test_greylist_keys(void **state) {
                          .helo = "mail.list.example",
                          .sender = "x@plain.example",
                          .header = FROM("x@plain.example"),
-                         .signer = "plain.example",
+                         .signer = "Plain.EXAMPLE",
                          .fresh = true};
     gate_test_run(&h, &s, out, &v, &c); // no SPF, but a true name: content decides, and the signature is the key
     assert_string_equal(out, "content 451 4.7.1");
