@@ -194,12 +194,13 @@ int cmd_explain(const struct args *a) {
     if (a->words_n > 1)
         return cmd_too_many(a, "explain", a->words[1]);
     bool number = !a->count || num_u64(slice_str(a->count), EXPLAIN_STORIES_MAX, &most);
-    if (a->words_n == 0 || !number) {
+    bool named = a->words_n && *a->words[0];
+    if (!named || !number) {
         fprintf(stderr, "%s: explain: %s; see: %s explain --help\n", a->program,
                 number ? "who or what? an id, an address, a client" : "-n wants a number", a->program);
         return EX_USAGE;
     }
-    if (!site_load(a->config, &site, &mistakes)) {
+    if (!site_read(a->config, &site, &mistakes)) {
         fprintf(stderr, "%.*s", SLICE_ARG(buf_slice(&mistakes)));
         return EX_CONFIG;
     }

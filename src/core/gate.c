@@ -165,7 +165,8 @@ void gate_refused(struct gate *g, enum config_stage stage, const struct err *e) 
 static enum record_outcome outcome_of(const struct gate_message *m, const struct err *why) {
     if (why)
         return why->smtp / 100 == 4 ? RECORD_DEFERRED : RECORD_REFUSED;
-    return m->discard ? RECORD_DISCARDED : m->hold ? RECORD_HELD : RECORD_ACCEPTED;
+    bool for_nobody = m->content.recipients_n == 0 && m->thrown_n && !m->redirect.n;
+    return m->discard || for_nobody ? RECORD_DISCARDED : m->hold ? RECORD_HELD : RECORD_ACCEPTED;
 }
 
 void gate_told(struct gate *g, const struct err *why) {

@@ -115,6 +115,12 @@ static bool do_hold(struct deciding *d) {
     return true;
 }
 
+static bool do_hold_by(struct deciding *d, const struct rule *r) {
+    if (d->g->message)
+        d->g->message->held_by = r;
+    return do_hold(d);
+}
+
 // --- asking others
 
 static const struct config_filter *find_filter(const struct config *c, struct slice name) {
@@ -222,7 +228,7 @@ static bool act(struct deciding *d, const struct rule *r) {
         quarantine(d, text_or(d, r, SLICE("by policy")));
         return false;
     case RULE_HOLD:
-        return do_hold(d);
+        return do_hold_by(d, r);
     case RULE_DISCARD:
         return do_discard(d);
     case RULE_ASK:
@@ -257,15 +263,14 @@ static void keep_matched(struct gate *g, enum config_stage stage, const struct r
             m->list[m->n++] = run->seen[i].rule;
 }
 
-// For records of a message that nobody told the gate the recipients of.
-static void keep_recipient(struct gate *g) {
-    struct gate_message *m = g->message;
-    struct gate_taken *t = m->taken_n < RECORD_LIST_MAX ? ARENA_NEW(&g->mail.arena, struct gate_taken) : NULL;
+// For records of a message that nobody told the gate the recipients of, or that has none any more.
+static void keep_recipient(struct gate *g, struct gate_taken **list, size_t *n) {
+    struct gate_taken *t = *n < RECORD_LIST_MAX ? ARENA_NEW(&g->mail.arena, struct gate_taken) : NULL;
     if (!t)
         return;
-    *t = (struct gate_taken){m->taken, arena_dup(&g->mail.arena, m->recipient)};
-    m->taken = t;
-    m->taken_n++;
+    *t = (struct gate_taken){*list, arena_dup(&g->mail.arena, g->message->recipient)};
+    *list = t;
+    (*n)++;
 }
 
 // --- what all stages said of the message
@@ -301,6 +306,10 @@ static void record(struct deciding *d, const struct rule_run *run) {
             m->refused = true;
     } else if (v->outcome == GATE_DISCARD && d->stage != CONFIG_STAGE_CONTENT) {
         gate_record(d->g, d->stage, RECORD_DISCARDED, NULL, run);
+    } else if (d->stage == CONFIG_STAGE_RECIPIENT && v->rule && v->rule->action == RULE_HOLD) {
+        gate_record(d->g, d->stage, RECORD_HELD, NULL, run);
+    } else if (d->stage == CONFIG_STAGE_RECIPIENT && v->redirect.n) { // the message won't name it any more
+        gate_record(d->g, d->stage, RECORD_ACCEPTED, NULL, run);
     }
 }
 
@@ -318,7 +327,9 @@ void gate_decide(struct gate *g, enum config_stage stage, struct gate_verdict *o
     run_rules(&d, &run);
     keep_matched(g, stage, &run);
     if (stage == CONFIG_STAGE_RECIPIENT && out->outcome == GATE_GO_ON)
-        keep_recipient(g);
+        keep_recipient(g, &g->message->taken, &g->message->taken_n);
+    if (stage == CONFIG_STAGE_RECIPIENT && out->outcome == GATE_DISCARD)
+        keep_recipient(g, &g->message->thrown, &g->message->thrown_n);
     if (stage == CONFIG_STAGE_CONTENT)
         sum_up(g, out);
     if (g->outside->looked)

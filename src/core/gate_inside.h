@@ -115,8 +115,9 @@ struct gate_message {
     struct slice recipient; // at hand
     size_t recipients;
     bool proven_asked, proven;
-    struct gate_taken *taken; // newest first
-    size_t taken_n;           // at most RECORD_LIST_MAX
+    struct gate_taken *taken, *thrown; // newest first; that policy discarded
+    size_t taken_n, thrown_n;          // at most RECORD_LIST_MAX
+    const struct rule *held_by;        // NULL: by no rule
 
     bool has_content, refused; // a refusal of the content is recorded already
     struct gate_content content;

@@ -55,6 +55,15 @@ static void add_matched(const struct gate_matched *m, struct record *r) {
         r->rules[r->rules_n++] = as_record(m->list[i], true);
 }
 
+// The rule of another recipient holds the whole message.
+static void add_held_by(const struct rule *held_by, struct record *r) {
+    for (size_t i = 0; i < r->rules_n; i++)
+        if (slice_eq(r->rules[i].source, held_by->source))
+            return;
+    if (r->rules_n < RECORD_LIST_MAX)
+        r->rules[r->rules_n++] = as_record(held_by, true);
+}
+
 // Where there are too many the first are left out: the last one decided.
 static void add_looked_at(const struct rule_run *run, struct record *r) {
     size_t room = RECORD_LIST_MAX - r->rules_n;
@@ -69,6 +78,8 @@ static void add_rules(struct gate *g, enum config_stage stage, const struct rule
         return;
     for (size_t i = 0; i < stage; i++)
         add_matched(&g->matched[i], r);
+    if (stage == CONFIG_STAGE_CONTENT && g->message && g->message->held_by)
+        add_held_by(g->message->held_by, r);
     if (run && run->seen)
         add_looked_at(run, r);
     else
@@ -127,23 +138,24 @@ static void add_spans(struct gate *g, enum config_stage stage, struct arena *are
 
 // --- all of it
 
-static void add_taken(const struct gate_message *m, struct arena *arena, struct record *r) {
-    size_t at = m->taken_n;
-    r->recipients = arena_alloc(arena, at * sizeof *r->recipients);
-    r->recipients_n = r->recipients ? at : 0;
-    for (const struct gate_taken *t = m->taken; t && r->recipients; t = t->older)
-        r->recipients[--at] = t->address;
+static void add_kept(const struct gate_taken *list, size_t n, struct arena *arena, struct record *r) {
+    r->recipients = arena_alloc(arena, n * sizeof *r->recipients);
+    r->recipients_n = r->recipients ? n : 0;
+    for (const struct gate_taken *t = list; t && r->recipients; t = t->older)
+        r->recipients[--n] = t->address;
 }
 
 static void add_recipients(struct gate_message *m, enum config_stage stage, struct arena *arena, struct record *r) {
-    if (stage == CONFIG_STAGE_CONTENT && m->has_content) {
+    if (stage == CONFIG_STAGE_CONTENT && m->has_content && m->content.recipients_n == 0) {
+        add_kept(m->thrown, m->thrown_n, arena, r);
+    } else if (stage == CONFIG_STAGE_CONTENT && m->has_content) {
         r->recipients = (struct slice *)m->content.recipients;
         r->recipients_n = m->content.recipients_n;
     } else if (stage == CONFIG_STAGE_RECIPIENT) {
         r->recipients = &m->recipient;
         r->recipients_n = 1;
     } else if (stage == CONFIG_STAGE_CONTENT) {
-        add_taken(m, arena, r);
+        add_kept(m->taken, m->taken_n, arena, r);
     }
 }
 

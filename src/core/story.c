@@ -41,13 +41,13 @@ static void address(struct teller *t, struct slice a) {
 
 static void spaces(struct teller *t, size_t n) { buf_addf(t->to, "%*s", (int)n, ""); }
 
-// "2026-11-21 10:41:15  ", MARGIN bytes.
+// "2026-11-21 10:41:15Z ", MARGIN bytes: UTC, as events have it.
 static void begin_at(struct teller *t, struct wall when) {
     BUF_AUTO struct buf b = {.max = 64};
     wall_add_rfc3339(&b, when);
     for (size_t i = 0; i < 19; i++)
         buf_add_char(t->to, i < b.n && b.p[i] != 'T' ? b.p[i] : ' ');
-    word(t, "  ");
+    word(t, "Z ");
 }
 
 // A line of a list: what it is, once, then a name and a value.
@@ -222,20 +222,36 @@ static bool same_rule(const struct record_rule *a, const struct record_rule *b) 
     return a->line == b->line && slice_eq(a->source, b->source);
 }
 
-// The last that applied decided, or none; those before it set tags, headers and the like.
+// The last that applied decided, or none: a refusal behind it is the server's own. What is held or thrown away may have
+// been so from an earlier stage on.
+static size_t deciding(const struct record *r) {
+    bool earlier = r->outcome == RECORD_HELD || r->outcome == RECORD_DISCARDED;
+    for (size_t i = r->rules_n; i-- > 0;) {
+        if (!r->rules[i].matched)
+            continue;
+        if (decides(r, &r->rules[i]))
+            return i;
+        if (!earlier)
+            break;
+    }
+    return r->rules_n;
+}
+
+// Those that applied beside it set tags, headers and the like.
 static void tell_rules(struct teller *t, const struct record *r) {
-    size_t last = r->rules_n;
-    while (last > 0 && !r->rules[last - 1].matched)
-        last--;
+    size_t last = deciding(r);
     const char *decided = "decided by", *applied = "applied before", *passed = "did not apply";
-    if (last > 0 && decides(r, &r->rules[last - 1]))
-        tell_rule(t, &decided, &r->rules[--last]);
+    if (last < r->rules_n)
+        tell_rule(t, &decided, &r->rules[last]);
     else if (r->rules_n)
         item(t, &decided, SLICE("no rule"), SLICE_EMPTY);
     const struct record_rule *before = NULL;
-    for (size_t i = 0; i < last; i++)
-        if (r->rules[i].matched && !(before && same_rule(before, &r->rules[i])))
+    for (size_t i = 0; i < r->rules_n; i++) {
+        if (i == last)
+            applied = "applied after";
+        else if (r->rules[i].matched && !(before && same_rule(before, &r->rules[i])))
             tell_rule(t, &applied, before = &r->rules[i]);
+    }
     for (size_t i = 0; t->style->all && i < r->rules_n; i++)
         if (!r->rules[i].matched)
             tell_rule(t, &passed, &r->rules[i]);

@@ -11,6 +11,7 @@ struct story_wish {
     uint64_t queue_id;      // 0: it can't be one
     struct netaddr_net net; // family NETADDR_NONE: likewise
     bool has_net;
+    bool null_sender; // "<>": notifications
 };
 
 void story_wish_parse(struct slice text, struct story_wish *out); // any text is one

@@ -38,6 +38,11 @@ static void test_matches(void **state) {
         {"192.0.2.1", true},
         {"192.0.2.0/24", true},
         {"192.0.3.0/24", false},
+        {"[192.0.2.1]", true},
+        {"192.0.2.1:25", true},
+        {"[192.0.2.2]", false},
+        {"[IPv6:2001:db8::1]", false},
+        {"<>", false},
         {"2001:db8::/32", false},
         {"@ample.org", false},
         {"bob", false},
@@ -49,6 +54,15 @@ static void test_matches(void **state) {
         story_wish_parse(slice_str(table[i].text), &w);
         if (story_matches(&w, &r) != table[i].matches)
             fail_msg("%s", table[i].text);
+    }
+    struct record bounce = {.stage = RECORD_MAIL, .client = {NETADDR_V6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, 25}};
+    static const char *const of_bounce[] = {"<>", "[IPv6:2001:db8::1]", "IPv6:2001:db8::1", "[2001:db8::1]:25",
+                                            "2001:db8::/32"};
+    for (size_t i = 0; i < sizeof of_bounce / sizeof *of_bounce; i++) {
+        struct story_wish w;
+        story_wish_parse(slice_str(of_bounce[i]), &w);
+        if (!story_matches(&w, &bounce))
+            fail_msg("%s", of_bounce[i]);
     }
     char id[QUEUE_ID_TEXT];
     queue_id_print(77, id);
@@ -118,7 +132,7 @@ static void test_refused(void **state) {
     const struct record *records[] = {&r, &r};
     assert_story(records, 1, false,
                  "Session s1\n"
-                 "2026-11-21 10:41:15  192.0.2.1 (h.example.net) connected, said it was h?[2J.example.net.\n"
+                 "2026-11-21 10:41:15Z 192.0.2.1 (h.example.net) connected, said it was h?[2J.example.net.\n"
                  "                     Mail from <ann@example.net> to <bob@example.org> was refused.\n"
                  "                     It was told: 550 5.7.1 spf\n"
                  "  decided by         posthouse.conf:12     reject when spf = fail \"spf\"\n"
@@ -134,14 +148,14 @@ static void test_refused(void **state) {
     r.helo = SLICE_EMPTY;
     assert_story(records, 2, true,
                  "Session s1\n"
-                 "2026-11-21 10:41:15  192.0.2.1 connected.\n"
+                 "2026-11-21 10:41:15Z 192.0.2.1 connected.\n"
                  "                     Mail from <ann@example.net> to <bob@example.org> was refused.\n"
                  "                     It was told: 550 5.7.1 spf\n"
                  "  decided by         posthouse.conf:12     reject when spf = fail \"spf\"\n"
                  "  did not apply      built-in              accept when client.trusted\n"
                  "                     posthouse.conf:9      tag \"odd\" unless helo.confirmed\n"
                  "                     posthouse.conf:13     accept\n"
-                 "2026-11-21 10:41:15  Mail from <ann@example.net> to <bob@example.org> was refused.\n"
+                 "2026-11-21 10:41:15Z Mail from <ann@example.net> to <bob@example.org> was refused.\n"
                  "                     It was told: 550 5.7.1 spf\n"
                  "  decided by         posthouse.conf:12     reject when spf = fail \"spf\"\n"
                  "  did not apply      built-in              accept when client.trusted\n"
@@ -167,11 +181,33 @@ static void test_no_rule(void **state) {
     const struct record *records[] = {&r};
     assert_story(records, 1, false,
                  "Decision\n"
-                 "2026-11-21 10:41:15  Somebody connected.\n"
+                 "2026-11-21 10:41:15Z Somebody connected.\n"
                  "                     Mail from <> to <bob@example.org> was refused.\n"
                  "                     It was told: 550 5.1.1 no such recipient here\n"
                  "  decided by         no rule\n"
                  "  applied before     built-in              accept when client.trusted\n");
+}
+
+// One recipient's rule holds the message, whatever applied later.
+static void test_held_earlier(void **state) {
+    struct slice bob = SLICE("bob@example.org");
+    struct record_rule rules[] = {{SLICE("hold when recipient = bob@example.org"), 3, true},
+                                  {SLICE("tag late"), 7, true}};
+    struct record r = {.stage = RECORD_CONTENT,
+                       .outcome = RECORD_HELD,
+                       .when = {1795257675000},
+                       .queue_id = 77,
+                       .recipients = &bob,
+                       .recipients_n = 1,
+                       .rules = rules,
+                       .rules_n = 2};
+    const struct record *records[] = {&r};
+    assert_story(records, 1, false,
+                 "Message 000000000002D\n"
+                 "2026-11-21 10:41:15Z Somebody connected.\n"
+                 "                     The message from <> to <bob@example.org> was held back, as 000000000002D.\n"
+                 "  decided by         posthouse.conf:3      hold when recipient = bob@example.org\n"
+                 "  applied after      posthouse.conf:7      tag late\n");
 }
 
 static void test_accepted(void **state) {
@@ -210,18 +246,18 @@ static void test_accepted(void **state) {
     assert_true(story_order(&accepted, &deferred) < 0);
     assert_story(records, 4, false,
                  "Message 000000000002D, session s1\n"
-                 "2026-11-21 10:41:15  192.0.2.1 connected, said it was h.\n"
+                 "2026-11-21 10:41:15Z 192.0.2.1 connected, said it was h.\n"
                  "                     The message from <> to <a@example.org>, <b@example.org>, <c@example.org> and 1 "
                  "other was accepted, as 000000000002D.\n"
-                 "2026-11-21 10:41:16  Not delivered yet, and tried again later: to <a@example.org>, by "
+                 "2026-11-21 10:41:16Z Not delivered yet, and tried again later: to <a@example.org>, by "
                  "mx.example.org[192.0.2.9]:25: 451 4.3.0 later\n"
-                 "2026-11-21 10:41:17  Delivered to <a@example.org>.\n"
-                 "2026-11-21 10:41:18  Deleted: by hand\n");
+                 "2026-11-21 10:41:17Z Delivered to <a@example.org>.\n"
+                 "2026-11-21 10:41:18Z Deleted: by hand\n");
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_keys),
-                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_no_rule),
-                                       cmocka_unit_test(test_accepted)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches),      cmocka_unit_test(test_keys),
+                                       cmocka_unit_test(test_refused),      cmocka_unit_test(test_no_rule),
+                                       cmocka_unit_test(test_held_earlier), cmocka_unit_test(test_accepted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

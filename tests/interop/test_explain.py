@@ -80,6 +80,29 @@ def test_refused(sites):
     assert refused[0]['rules'][-1]['line'] == line and refused[0]['code'] == 550
 
 
+def test_recipients_that_policy_takes_away(sites):
+    """Who was thrown away, held or sent elsewhere can be asked about, and so can the message of nobody."""
+    site = sites('checks { loopback on; greet-wait 0s; dns-time 100ms }\npolicy content { tag seen }\npolicy recipient {\n'
+                 '    discard when recipient = bob@example.org\n'
+                 '    hold when recipient = "alice+held@example.org"\n'
+                 '    redirect alice@example.org when recipient = "sales@example.org"\n}')
+    gone = deliver(site, ('bob@example.org',))
+    held = deliver(site, ('alice+held@example.org', 'alice@example.org'))
+    other = deliver(site, ('sales@example.org',))
+    wait_records(site, other, 2)
+    story = told(site, gone)
+    assert re.search(r'to <bob@example.org> was .*taken and thrown away', story) and 'decided by ' in story
+    assert re.search(r'decided by +posthouse.conf:\d+ +discard when', story), story
+    assert 'Z 127.0.0.1 ' in story
+    story = told(site, held)
+    assert 'held back' in story and re.search(r'decided by +posthouse.conf:\d+ +hold when', story), story
+    assert 'held back' in told(site, 'alice+held@example.org')
+    assert re.search(r'decided by +posthouse.conf:\d+ +redirect alice@example.org when', told(site, 'sales@example.org'))
+    assert 'held by policy or a filter' in site.run('queue', 'show', held).stdout
+    assert told(site, '[127.0.0.1]') == told(site, '127.0.0.1:1') == told(site, '127.0.0.1')
+    site.run('explain', '', expect=64)
+
+
 def test_nothing(site):
     done = site.run('explain', 'stranger@example.com', expect=67)
     assert 'nothing is known' in done.stderr

@@ -34,8 +34,9 @@ static struct slice reason_text(const struct queue_reason *r, struct arena *aren
                         r->enhanced[1], r->enhanced[2], SLICE_ARG(r->text));
 }
 
+// `by_guard`: what is held is a user's.
 static void describe_recipient(const struct queue_message *m, size_t i, const struct envelope_recipient *address,
-                               struct arena *arena, struct message_queue_recipient *out) {
+                               bool by_guard, struct arena *arena, struct message_queue_recipient *out) {
     const struct queue_recipient *r = &m->recipients[i];
     const struct queue_group *g = &m->groups[r->group];
     const struct queue_destination *d = g->destination;
@@ -47,7 +48,8 @@ static void describe_recipient(const struct queue_message *m, size_t i, const st
                                             .reason = reason_text(r->reason, arena),
                                             .destination = d ? d->name : SLICE_EMPTY};
     if (queue_message_holds(m, g))
-        out->reason = SLICE("held by the guard: see posthouse guard list");
+        out->reason = by_guard ? SLICE("held by the guard: see posthouse guard list")
+                               : SLICE("held by policy or a filter: see posthouse explain and its id");
     if (r->state == LOG_RECIPIENT_DONE)
         out->state = MESSAGE_RECIPIENT_DONE;
     else if (r->state == LOG_RECIPIENT_FAILED)
@@ -75,7 +77,8 @@ static bool describe(struct queue_message *m, struct arena *arena, struct messag
     if (!out->recipients)
         return false;
     for (size_t i = 0; i < m->recipients_n; i++)
-        describe_recipient(m, i, &submit.envelope.recipients[i], arena, &out->recipients[i]);
+        describe_recipient(m, i, &submit.envelope.recipients[i], submit.envelope.user.n > 0, arena,
+                           &out->recipients[i]);
     return true;
 }
 
