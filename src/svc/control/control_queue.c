@@ -60,7 +60,7 @@ void control_queue_entry(const struct message_queue_entry *m, struct slice heade
     json_key(&j, "tags");
     json_open_array(&j);
     for (size_t i = 0; i < m->tags_n; i++)
-        json_put_slice(&j, NULL, m->tags[i]);
+        json_slice(&j, m->tags[i]);
     json_end(&j);
     json_key(&j, "recipients");
     json_open_array(&j);

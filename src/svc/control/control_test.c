@@ -67,9 +67,15 @@ static void queue_page(const struct link_frame *f, struct message_queue_reply *t
                                           .attempts = 3,
                                           .reason = SLICE("connection refused\x1b[2J"),
                                           .destination = SLICE("relay:example.com")};
+    static struct slice tags[] = {{"quarantine", 10}, {"list", 4}};
     to->entries = ARENA_NEW(arena, struct message_queue_entry);
-    to->entries[0] = (struct message_queue_entry){
-        .queue_id = ID + q.queue_id, .size = 500, .sender = SLICE("a@example.org"), .recipients = r, .recipients_n = 1};
+    to->entries[0] = (struct message_queue_entry){.queue_id = ID + q.queue_id,
+                                                  .size = 500,
+                                                  .sender = SLICE("a@example.org"),
+                                                  .tags = tags,
+                                                  .tags_n = 2,
+                                                  .recipients = r,
+                                                  .recipients_n = 1};
     to->entries_n = 1;
     to->more = q.queue_id == 0; // two pages
 }
@@ -276,7 +282,7 @@ static void the_socket_answers(void **state) {
           "\"restarts\":2,\"answers\":true", "\"queue\":{\"messages\":5"}},
         {"{\"do\":\"queue-list\"}\n",
          {"{\"queue_name\":\"deferred\"", "\"delay_reason\":\"connection refused\\u001b[2J\"",
-          "}\n{\"queue_name\":", "\n{\"ok\":true,\"count\":2}\n"}},
+          "\"tags\":[\"quarantine\",\"list\"]", "}\n{\"queue_name\":", "\n{\"ok\":true,\"count\":2}\n"}},
         {"{\"do\":\"queue-delete\",\"all\":true}\n", {"{\"ok\":true,\"count\":2}\n"}},
         {"{\"do\":\"stop\"}\n", {"{\"ok\":true,\"text\":"}},
         {"{\"do\":\"reload\"}\n", {"{\"ok\":false,\"error\":\"line 3: no\",\"exit\":78}\n"}},
@@ -299,7 +305,8 @@ static void the_socket_answers(void **state) {
           "\"recipient\":\"ann@example.org\",\"since\":1700000000}\n{\"ok\":true,\"count\":2}\n"}},
         {"{\"do\":\"sender-clear\",\"all\":true}\n", {"{\"ok\":true,\"count\":2}\n"}},
         {"{\"do\":\"sender-allow\",\"what\":\"nobody\"}\n",
-         {"{\"ok\":false,\"error\":\"\\\"nobody\\\" is no address and no network and no domain", "\"exit\":65}\n"}},
+         {"{\"ok\":false,\"error\":\"\\\"nobody\\\" is no client's address, no network and no domain",
+          "\"exit\":65}\n"}},
         {"{\"do\":\"dance\"}\n{\"do\":\"stop\"}\n", {"\"exit\":64}\n{\"ok\":true"}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
