@@ -186,13 +186,12 @@ static void show_dkim(const struct dkim_verify *v) {
 }
 
 static void show_arc(const struct arc_verdict *v) {
-    if (v->instance == 0)
+    if (v->domain.n == 0) // there is none, or not even its newest seal can be read
         line("arc", arc_result_name(v->result), false, "%s%.*s", v->why.n ? "" : "there is no chain",
              SLICE_ARG(v->why));
     else
-        line("arc", arc_result_name(v->result), v->result == ARC_PASS, "%u set%s%s%.*s%s%.*s", v->instance,
-             v->instance == 1 ? "" : "s", v->domain.n ? ", the newest by " : "", SLICE_ARG(v->domain),
-             v->why.n ? ": " : "", SLICE_ARG(v->why));
+        line("arc", arc_result_name(v->result), v->result == ARC_PASS, "%u set%s, the newest by %.*s%s%.*s",
+             v->instance, v->instance == 1 ? "" : "s", SLICE_ARG(v->domain), v->why.n ? ": " : "", SLICE_ARG(v->why));
 }
 
 static void show_dmarc(const struct verify_found *f) {
