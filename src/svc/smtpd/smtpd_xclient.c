@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "svc/smtpd/smtpd_reply.h"
+#include "wire/xtext.h"
 
 enum { VALUE_MAX = 512 };
 
@@ -18,29 +19,6 @@ struct claims {
 void smtpd_xclient_offer(const struct smtpd_session *s, struct buf *lines) {
     if (s->xclient)
         buf_add_str(lines, "\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
-}
-
-static int hex(char c) {
-    c = ascii_lower(c);
-    return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-// xtext (RFC 3461 4): printable text with +XX for a byte.
-static bool decode(struct slice value, struct buf *out) {
-    for (size_t i = 0; i < value.n; i++) {
-        char c = value.p[i];
-        if (c == '+') {
-            int high = value.n - i > 2 ? hex(value.p[i + 1]) : -1, low = value.n - i > 2 ? hex(value.p[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if ((uint8_t)c < ' ' || c == 0x7f)
-            return false;
-        buf_add_char(out, c);
-    }
-    return !out->failed && utf8_valid(buf_slice(out));
 }
 
 static bool unavailable(struct slice value) {
@@ -104,7 +82,7 @@ static bool read_all(struct slice rest, struct claims *c) {
         slice_cut(rest, ' ', &word, &rest);
         if (word.n == 0)
             continue;
-        if (!slice_cut(word, '=', &name, &text) || !decode(text, &value) || !take(name, buf_slice(&value), c))
+        if (!slice_cut(word, '=', &name, &text) || !xtext_decode(text, &value) || !take(name, buf_slice(&value), c))
             return false;
     }
     return true;
