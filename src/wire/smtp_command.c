@@ -194,6 +194,7 @@ static bool mail_param(struct slice keyword, struct slice value, struct smtp_com
 static bool parse_mail(struct slice rest, struct smtp_command *c, struct err *e) {
     if (!parse_path(&rest, SLICE("FROM:"), "5.1.7", &c->path, e))
         return false;
+    c->params = rest;
     while (rest.n) {
         struct slice keyword, value;
         if (!cut_param(take_word(&rest), &keyword, &value))

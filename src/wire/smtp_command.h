@@ -45,6 +45,7 @@ struct smtp_command {
     enum smtp_verb verb;
     struct slice arg; // HELO EHLO: the name given. NOOP VRFY EXPN HELP AUTH XCLIENT: all that follows, may be empty
     struct smtp_path path; // MAIL RCPT
+    struct slice params;   // MAIL RCPT: all that follows the path, as sent
     uint64_t size;         // MAIL SIZE=, valid when has_size
     bool has_size;
     enum smtp_body_type body; // MAIL BODY=
