@@ -239,6 +239,7 @@ bool tls_connect_verified(struct tls_client *c, struct transport *inner, struct 
 
 const char *tls_version(struct transport *t) { return SSL_get_version(of(t)->ssl); }
 const char *tls_cipher(struct transport *t) { return SSL_get_cipher_name(of(t)->ssl); }
+int tls_bits(struct transport *t) { return SSL_get_cipher_bits(of(t)->ssl, NULL); }
 bool tls_resumed(struct transport *t) { return SSL_session_reused(of(t)->ssl) == 1; }
 
 // RFC 9266 4.2: before TLS 1.3 the exporter binds only with the extended master secret (RFC 7627).
@@ -300,6 +301,22 @@ void tls_client_user(struct transport *t, struct buf *out) {
         if (n > 0 && !memchr(text, 0, (size_t)n))
             buf_add(out, slice_of(text, (size_t)n));
         OPENSSL_free(text);
+    }
+    ERR_clear_error();
+}
+
+static void add_name(const X509_NAME *name, struct buf *out) {
+    char text[512]; // a longer one is cut
+    if (X509_NAME_oneline(name, text, sizeof text))
+        buf_add_str(out, text);
+}
+
+void tls_client_names(struct transport *t, struct buf *subject, struct buf *issuer) {
+    SSL *ssl = of(t)->ssl;
+    X509 *x = SSL_get0_peer_certificate(ssl);
+    if (x && SSL_get_verify_result(ssl) == X509_V_OK) {
+        add_name(X509_get_subject_name(x), subject);
+        add_name(X509_get_issuer_name(x), issuer);
     }
     ERR_clear_error();
 }

@@ -47,6 +47,7 @@ FIBER_FN MUST_CHECK bool tls_connect_verified(struct tls_client *c, struct trans
 
 const char *tls_version(struct transport *t); // "TLSv1.3"
 const char *tls_cipher(struct transport *t);  // "TLS_AES_256_GCM_SHA384"
+int tls_bits(struct transport *t);            // of the cipher's key
 bool tls_resumed(struct transport *t);
 
 // Channel bindings; both add to `out`, nothing where there is none.
@@ -59,3 +60,6 @@ void tls_server_end_point(struct transport *t, struct buf *out);
 // Whom the client's verified certificate names: its first mail address (subjectAltName), else its common name. Adds
 // nothing when it showed none that `client_ca` vouches for, or a name with a NUL in it.
 void tls_client_user(struct transport *t, struct buf *out);
+
+// The names in that certificate, and of who issued it: "/O=Example/CN=alice". Adds nothing likewise.
+void tls_client_names(struct transport *t, struct buf *subject, struct buf *issuer);
