@@ -127,10 +127,13 @@ bool milter_answer_changes(const struct milter_answer *a, uint32_t *action) {
 
 // --- a reply
 
-// The libraries have "%%" for "%", since Sendmail takes the text for a format.
+// The libraries have "%%" for "%", since Sendmail takes the text for a format. Clients get ASCII (RFC 5321 4.2), of a
+// longer character one "?".
 static void add_text(struct buf *to, struct slice text) {
     for (size_t i = 0; i < text.n; i++) {
-        buf_add_char(to, text.p[i]);
+        unsigned char c = (unsigned char)text.p[i];
+        if (c < 0x80 || c >= 0xc0)
+            buf_add_char(to, c < 0x80 ? text.p[i] : '?');
         i += text.p[i] == '%' && i + 1 < text.n && text.p[i + 1] == '%';
     }
 }

@@ -156,6 +156,7 @@ static void reads_replies(void **state) {
         {"550-5.7.1 one\r\n550 5.7.1 two\r\n", 550, "5.7.1", "one\ntwo"},
         {"550-5.7.1 one\r\n550-5.7.1 two\r\n550 5.7.1 three", 550, "5.7.1", "one\ntwo\nthree"},
         {"550 5.7.1 100%% sure", 550, "5.7.1", "100% sure"},
+        {"550 5.7.1 caf\xc3\xa9 \xff\xfe", 550, "5.7.1", "caf? ??"},
         {"550 5.7.1 one\r\n250 2.0.0 two", 0, "", ""},
         {"550-5.7.1 one", 0, "", ""},
         {"550-5.7.1 one\r\n450 4.7.1 two", 0, "", ""},
