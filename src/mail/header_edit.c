@@ -128,6 +128,14 @@ bool header_edit_change(struct header_edit *h, size_t nth, struct slice name, st
     return value.n == 0 || header_edit_add(h, name, value);
 }
 
+size_t header_edit_size(const struct header_edit *h, size_t fields) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < h->n && i < fields; i++)
+        if (!h->list[i].gone)
+            bytes += h->list[i].whole.n + (slice_ends(h->list[i].whole, SLICE("\n")) ? 0 : 2);
+    return bytes;
+}
+
 bool header_edit_write(const struct header_edit *h, struct buf *out) {
     for (size_t i = 0; i < h->n; i++) {
         struct slice whole = h->list[i].whole;

@@ -34,4 +34,5 @@ bool header_edit_insert(struct header_edit *h, size_t index, struct slice name, 
 // to do.
 bool header_edit_change(struct header_edit *h, size_t nth, struct slice name, struct slice value);
 
+size_t header_edit_size(const struct header_edit *h, size_t fields); // bytes that the first so many are written as
 bool header_edit_write(const struct header_edit *h, struct buf *out);
