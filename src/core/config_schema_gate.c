@@ -83,13 +83,18 @@ const struct config_directive config_schema_gate[] = {
          "policy delegation, asked where a rule says ask NAME. ADDRESS is 127.0.0.1:8891, [::1]:8891 or unix:/path; a "
          "Unix socket must let the user of Posthouse connect. A milter is asked from MAIL on, about mail of trusted "
          "clients as well. What it changes counts once its answer is complete, and the next milter sees it. Mail that "
-         "it quarantines is held."},
+         "it quarantines is held. A server of policy is told all attributes that Postfix has, empty where nothing is "
+         "known, and answers with the actions of Postfix's access(5). FILTER can't be obeyed: it is logged and passed "
+         "over, as is an action whose address or header is none. A word that is no action is logged, and is a "
+         "failure."},
     {"filter", "for", "mx submission", .build = config_part_filter_for, .fallback = "mx",
      .doc = "Whose sessions a milter sees."},
     {"filter", "connect", "TIME", .build = config_part_filter_time, .fallback = "10s",
      .doc = "How long to wait for the connection to it."},
     {"filter", "reply", "TIME", .build = config_part_filter_time, .fallback = "30s",
-     .doc = "How long to wait for an answer; twice that where it says that it makes progress."},
+     .doc =
+         "How long to wait for an answer; again that long each time that it says that it makes progress, ten minutes "
+         "in all."},
     {"filter", "content", "TIME", .build = config_part_filter_time, .fallback = "5m",
      .doc = "How long to wait for the answer to the end of content."},
     {"filter", "failure", "tempfail|accept|reject|quarantine", .build = config_part_filter_failure,

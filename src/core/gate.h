@@ -21,6 +21,15 @@ enum { GATE_TARPIT_MAX_MS = 60 * MS_SECOND }; // of one verdict
 
 struct gate_verdict;
 
+// Of the session, for servers of policy; empty where it isn't known.
+struct gate_wire {
+    bool hello; // it said HELO, not EHLO
+    struct slice tls_version, cipher;
+    int cipher_bits;
+    uint64_t size; // announced by MAIL
+    bool stress;   // there are so many sessions that strangers have less time
+};
+
 // All may suspend the fiber; each but the first two may be NULL.
 struct gate_outside {
     // A deadline for the questions that follow until the next call: checks dns-time.
@@ -33,6 +42,9 @@ struct gate_outside {
     // Postfix's policy delegation: `request` is "name=value" lines; gives the action's words.
     bool (*ask)(void *arg, const struct config_filter *f, struct slice request, struct arena *arena,
                 struct slice *answer);
+    void (*wire)(void *arg, struct gate_wire *out);
+    // An answer that isn't known, or can't be obeyed.
+    void (*odd)(void *arg, const struct config_filter *f, struct slice answer);
     void (*record)(void *arg, const struct record *r);
     void (*dmarc_seen)(void *arg, const struct message_dmarc_seen *m);
     // For who replays: a fact as it was; false: it is to be found out.
@@ -81,6 +93,7 @@ struct gate_verdict { // slices live until the transaction's end (CONNECT, HELO:
     bool end;              // REFUSE: and the session with it
     int64_t tarpit_ms;     // before the reply
     struct slice redirect; // empty: none; at RECIPIENT of this recipient, at CONTENT of all
+    struct slice bcc;      // empty: none; at CONTENT, one more recipient
     // Only at CONTENT, and then what all stages said:
     bool hold, quarantine; // quarantine: its header and its tag are among those below
     struct slice *headers; // "Name: value", without CRLF

@@ -3,6 +3,7 @@
 #include "core/gate_inside.h"
 
 #include "base/num.h"
+#include "core/queue_id.h"
 #include "wire/delegation.h"
 
 enum { VALUE_MAX = 1024, FIELD_MAX = 990 }; // RFC 5322 2.1.1: a line
@@ -27,7 +28,7 @@ static void put_ip(struct buf *b, const char *name, const struct netaddr *ip) {
     put(b, name, buf_slice(&text));
 }
 
-static void put_client(struct gate *g, struct buf *b) {
+static void put_client(struct gate *g, const struct gate_wire *w, struct buf *b) {
     const struct iprev *i = gate_find_iprev(g);
     bool confirmed = i->result == AUTH_IPREV_PASS;
     put_ip(b, "client_address", &g->who.ip);
@@ -40,34 +41,53 @@ static void put_client(struct gate *g, struct buf *b) {
     put(b, "sasl_method", SLICE_EMPTY);
     put(b, "sasl_username", g->who.user);
     put(b, "sasl_sender", SLICE_EMPTY);
-    put(b, "encryption_protocol", g->who.tls ? SLICE("TLS") : SLICE_EMPTY);
+    put(b, "encryption_protocol", g->who.tls && w->tls_version.n == 0 ? SLICE("TLS") : w->tls_version);
+    put(b, "encryption_cipher", w->cipher);
+    put_number(b, "encryption_keysize", (uint64_t)w->cipher_bits);
 }
 
-static void put_mail(const struct gate_message *m, enum config_stage stage, struct buf *b) {
+static void put_mail(const struct gate_message *m, enum config_stage stage, const struct gate_wire *w, struct buf *b) {
     bool content = stage == CONFIG_STAGE_CONTENT;
+    char id[QUEUE_ID_TEXT];
+    queue_id_print(m->content.queue_id, id);
+    put(b, "queue_id", content && m->content.queue_id ? slice_of(id, sizeof id) : SLICE_EMPTY);
     put(b, "sender", m->sender);
     put(b, "recipient",
         stage == CONFIG_STAGE_RECIPIENT           ? m->recipient
         : content && m->content.recipients_n == 1 ? m->content.recipients[0]
                                                   : SLICE_EMPTY);
     put_number(b, "recipient_count", content ? m->content.recipients_n : 0);
-    put_number(b, "size", content ? m->content.size : 0);
+    put_number(b, "size", content ? m->content.size : w->size);
+}
+
+// What Postfix has and isn't here: strangers show no certificates that mean something.
+static void put_nothing(struct buf *b) {
+    static const char *const names[] = {
+        "ccert_subject", "ccert_issuer",   "ccert_fingerprint",   "ccert_pubkey_fingerprint",
+        "etrn_domain",   "policy_context", "compatibility_level", "mail_version"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        put(b, names[i], SLICE_EMPTY);
 }
 
 bool gate_ask_request(struct gate *g, enum config_stage stage, struct buf *out) {
     static const char *const states[CONFIG_STAGE_COUNT] = {"CONNECT", "EHLO", "MAIL", "RCPT", "END-OF-MESSAGE"};
+    static const struct gate_message nothing = {0};
+    struct gate_wire w = {0};
     char place[128];
     struct buf instance = {.p = place, .cap = sizeof place, .max = sizeof place};
     buf_add(&instance, slice_upto(g->who.session, 64));
     buf_addf(&instance, ".%u", g->messages);
+    if (g->outside->wire)
+        g->outside->wire(g->arg, &w);
+    bool hello = w.hello && stage >= CONFIG_STAGE_HELO;
     put(out, "request", SLICE("smtpd_access_policy"));
-    put(out, "protocol_state", slice_str(states[stage]));
-    put(out, "protocol_name", SLICE("ESMTP"));
+    put(out, "protocol_state", hello && stage == CONFIG_STAGE_HELO ? SLICE("HELO") : slice_str(states[stage]));
+    put(out, "protocol_name", hello || stage == CONFIG_STAGE_CONNECT ? SLICE("SMTP") : SLICE("ESMTP"));
     put(out, "instance", buf_slice(&instance));
-    put(out, "queue_id", SLICE_EMPTY);
-    put_client(g, out);
-    if (g->message)
-        put_mail(g->message, stage, out);
+    put_client(g, &w, out);
+    put_mail(g->message ? g->message : &nothing, stage, &w, out);
+    put(out, "stress", w.stress ? SLICE("yes") : SLICE_EMPTY);
+    put_nothing(out);
     return delegation_end(out);
 }
 
@@ -140,7 +160,7 @@ static bool is_address(struct slice s) {
     return at > 0 && at + 1 < s.n;
 }
 
-// DEFER_IF_PERMIT defers at once: whatever follows could only refuse it for good.
+// There is no transport that a message could be given to, so FILTER can't be obeyed.
 static const struct {
     const char *word;
     enum gate_answer_kind kind;
@@ -151,10 +171,12 @@ static const struct {
     {"PERMIT", GATE_ANSWER_ACCEPT, 0},
     {"REJECT", GATE_ANSWER_REFUSE, 554},
     {"DEFER", GATE_ANSWER_REFUSE, 450},
-    {"DEFER_IF_PERMIT", GATE_ANSWER_REFUSE, 450},
-    {"DEFER_IF_REJECT", GATE_ANSWER_GO_ON, 0},
+    {"DEFER_IF_PERMIT", GATE_ANSWER_DEFER_IF_PERMIT, 450},
+    {"DEFER_IF_REJECT", GATE_ANSWER_DEFER_IF_REJECT, 450},
     {"PREPEND", GATE_ANSWER_PREPEND, 0},
     {"REDIRECT", GATE_ANSWER_REDIRECT, 0},
+    {"BCC", GATE_ANSWER_BCC, 0},
+    {"FILTER", GATE_ANSWER_ODD, 0},
     {"HOLD", GATE_ANSWER_HOLD, 0},
     {"DISCARD", GATE_ANSWER_DISCARD, 0},
     {"WARN", GATE_ANSWER_WARN, 0},
@@ -164,22 +186,32 @@ static const struct {
 static void take_known(struct slice word, struct slice text, struct gate_answer *out) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (slice_ieq(word, slice_str(words[i].word))) {
-            out->kind = words[i].kind;
-            out->text = text;
             if (words[i].code)
                 refuse(out, words[i].code, text);
+            out->kind = words[i].kind;
+            out->text = text;
         }
+}
+
+// Stamps of time, from those who keep track of who fetched mail: access(5) of Postfix.
+static bool is_number(struct slice s) {
+    for (size_t i = 0; i < s.n; i++)
+        if (!ascii_digit(s.p[i]))
+            return false;
+    return s.n > 0;
 }
 
 void gate_answer_read(struct slice answer, struct gate_answer *out) {
     struct slice text = answer, word = take_word(&text);
     int code;
-    *out = (struct gate_answer){.kind = GATE_ANSWER_UNKNOWN};
+    *out = (struct gate_answer){.kind = word.n ? GATE_ANSWER_UNKNOWN : GATE_ANSWER_ODD};
     if (is_code(word, &code))
         refuse(out, code, text);
+    else if (is_number(answer))
+        out->kind = GATE_ANSWER_ACCEPT;
     else
         take_known(word, text, out);
-    if ((out->kind == GATE_ANSWER_PREPEND && !is_field(out->text)) ||
-        (out->kind == GATE_ANSWER_REDIRECT && !is_address(out->text)))
-        out->kind = GATE_ANSWER_UNKNOWN;
+    bool address = out->kind == GATE_ANSWER_REDIRECT || out->kind == GATE_ANSWER_BCC;
+    if ((out->kind == GATE_ANSWER_PREPEND && !is_field(out->text)) || (address && !is_address(out->text)))
+        out->kind = GATE_ANSWER_ODD;
 }

@@ -8,6 +8,7 @@ struct deciding {
     enum config_stage stage;
     struct arena *scratch;
     struct gate_verdict *out;
+    struct err if_permit, if_reject; // what a server of policy said for these cases; kind NONE: nothing
 };
 
 // --- replies
@@ -132,7 +133,6 @@ static const struct config_filter *find_filter(const struct config *c, struct sl
 
 static bool failed(struct deciding *d, const struct config_filter *f) {
     static const uint16_t temporary[3] = {4, 7, 1}, permanent[3] = {5, 7, 1};
-    gate_filter(d->g, f->name, SLICE("no answer"));
     if (f->failure == CONFIG_FILTER_QUARANTINE)
         quarantine(d, SLICE("a filter could not be asked"));
     else if (f->failure == CONFIG_FILTER_TEMPFAIL)
@@ -153,18 +153,29 @@ static struct slice normal_address(struct gate *g, struct slice text) {
     return arena_dup(&g->mail.arena, buf_slice(&b));
 }
 
+static void refuse_for(struct deciding *d, const struct err *why) {
+    d->out->why = *why;
+    d->out->why.smtp = code_at(d->stage, why->smtp);
+    d->out->outcome = GATE_REFUSE;
+    d->out->end = d->stage == CONFIG_STAGE_CONNECT || why->smtp == 421 || why->smtp == 521;
+}
+
 // What is said of a message before there is one has no object.
-static bool obey(struct deciding *d, const struct gate_answer *a) {
-    struct gate_message *m = d->g->message;
+static bool obey(struct deciding *d, const struct config_filter *f, struct slice words, const struct gate_answer *a) {
+    struct gate *g = d->g;
+    struct gate_message *m = g->message;
     switch (a->kind) {
     case GATE_ANSWER_ACCEPT:
         return true;
     case GATE_ANSWER_REFUSE:
-        d->out->why = a->why;
-        d->out->why.smtp = code_at(d->stage, a->why.smtp);
-        d->out->outcome = GATE_REFUSE;
-        d->out->end = d->stage == CONFIG_STAGE_CONNECT || a->why.smtp == 421 || a->why.smtp == 521;
+        refuse_for(d, &a->why);
         return true;
+    case GATE_ANSWER_DEFER_IF_PERMIT:
+        d->if_permit = a->why;
+        return false;
+    case GATE_ANSWER_DEFER_IF_REJECT:
+        d->if_reject = a->why;
+        return false;
     case GATE_ANSWER_PREPEND:
         add_header(d, a->text);
         return false;
@@ -172,12 +183,23 @@ static bool obey(struct deciding *d, const struct gate_answer *a) {
         if (m)
             m->redirect = normal_address(d->g, a->text);
         return false;
-    case GATE_ANSWER_HOLD:
-        return m && do_hold(d);
+    case GATE_ANSWER_BCC:
+        if (m)
+            m->bcc = normal_address(g, a->text);
+        return false;
+    case GATE_ANSWER_HOLD: // what follows may refuse it still
+        if (m)
+            m->hold = true;
+        return false;
     case GATE_ANSWER_DISCARD:
         if (m)
             m->discard = true;
-        return m && d->stage >= CONFIG_STAGE_CONTENT && do_discard(d);
+        return false;
+    case GATE_ANSWER_ODD:
+    case GATE_ANSWER_UNKNOWN:
+        if (g->outside->odd)
+            g->outside->odd(g->arg, f, words);
+        return a->kind == GATE_ANSWER_UNKNOWN && failed(d, f);
     default:
         return false;
     }
@@ -194,11 +216,22 @@ static bool do_ask(struct deciding *d, const struct rule *r) {
     bool asked = g->outside->ask && gate_ask_request(g, d->stage, &request) &&
                  g->outside->ask(g->arg, f, buf_slice(&request), d->scratch, &words);
     gate_hurry(g);
-    if (!asked)
+    if (!asked) {
+        gate_filter(g, f->name, SLICE("no answer"));
         return failed(d, f);
+    }
     gate_filter(g, f->name, words);
     gate_answer_read(words, &answer);
-    return obey(d, &answer);
+    return obey(d, f, words, &answer);
+}
+
+// Answers that depend on what else was said.
+static void settle(struct deciding *d) {
+    struct gate_verdict *v = d->out;
+    if (v->outcome == GATE_GO_ON && d->if_permit.smtp)
+        refuse_for(d, &d->if_permit);
+    else if (v->outcome == GATE_REFUSE && v->why.smtp >= 500 && d->if_reject.smtp)
+        refuse_for(d, &d->if_reject);
 }
 
 // --- one rule after the other
@@ -291,6 +324,7 @@ static void sum_up(struct gate *g, struct gate_verdict *out) {
     out->hold = m->hold;
     out->quarantine = m->quarantine;
     out->redirect = m->redirect;
+    out->bcc = m->bcc;
     out->headers = m->headers.list;
     out->headers_n = m->headers.n;
     out->tags = tags.list;
@@ -315,7 +349,7 @@ static void record(struct deciding *d, const struct rule_run *run) {
 
 void gate_decide(struct gate *g, enum config_stage stage, struct gate_verdict *out) {
     ARENA_AUTO struct arena scratch = {.max = GATE_SCRATCH_MEMORY};
-    struct deciding d = {g, stage, &scratch, out};
+    struct deciding d = {g, stage, &scratch, out, {0}, {0}};
     struct rule_run run;
     *out = (struct gate_verdict){.outcome = GATE_GO_ON};
     if (stage >= CONFIG_STAGE_MAIL && !g->message)
@@ -325,6 +359,7 @@ void gate_decide(struct gate *g, enum config_stage stage, struct gate_verdict *o
     if (stage == CONFIG_STAGE_CONNECT)
         gate_find_standing(g);
     run_rules(&d, &run);
+    settle(&d);
     keep_matched(g, stage, &run);
     if (stage == CONFIG_STAGE_RECIPIENT && out->outcome == GATE_GO_ON)
         keep_recipient(g, &g->message->taken, &g->message->taken_n);

@@ -168,9 +168,14 @@ static void test_ask(void **state) {
         {"550 5.7.0000 no", "rcpt 550 5.7.1"},
         {"550", "rcpt 550 5.7.1"},
         {"421 4.7.0 bye", "rcpt 421 4.7.0 end"},
-        {"999 x", ""},
         {"", ""},
-        {"nonsense", ""},
+        {"1732233600", ""},
+        {"FILTER smtp:[127.0.0.1]", ""}, // can't be obeyed: as if nothing was said
+        {"REDIRECT nobody", ""},
+        {"WARN look at this", ""},
+        {"DEFER_IF_REJECT later", ""},
+        {"999 x", "rcpt 550 5.7.1"}, // nobody knows what it means: as if it couldn't be asked
+        {"nonsense", "rcpt 550 5.7.1"},
         {NULL, "rcpt 550 5.7.1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -188,10 +193,85 @@ static void test_ask(void **state) {
     }
 }
 
+// What follows counts, but for what ends the rules.
+static void test_ask_and_go_on(void **state) {
+    static const struct {
+        const char *answer, *expected;
+    } cases[] = {
+        {"DUNNO", "rcpt 550 5.7.1"},          {"OK", ""},
+        {"HOLD", "rcpt 550 5.7.1"},           {"DEFER_IF_PERMIT", "rcpt 550 5.7.1"},
+        {"DISCARD", "rcpt 550 5.7.1"},        {"DEFER_IF_REJECT 4.7.9 soon", "rcpt 450 4.7.9"},
+        {"INFO something", "rcpt 550 5.7.1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct here h;
+        char out[64] = "";
+        gate_test_begin(&h, "filter post delegation 127.0.0.1:10023\npolicy recipient { ask post; reject }\n");
+        h.answer = cases[i].answer;
+        gate_test_before_content(&h, &gate_test_good, out);
+        assert_string_equal(out, cases[i].expected);
+        gate_test_end(&h);
+    }
+}
+
+// A server that counts on an attribute finds it, if empty.
+static void test_ask_says_all(void **state) {
+    static const char *const names[] = {"request",
+                                        "protocol_state",
+                                        "protocol_name",
+                                        "instance",
+                                        "helo_name",
+                                        "queue_id",
+                                        "sender",
+                                        "recipient",
+                                        "recipient_count",
+                                        "client_address",
+                                        "client_name",
+                                        "reverse_client_name",
+                                        "client_port",
+                                        "sasl_method",
+                                        "sasl_username",
+                                        "sasl_sender",
+                                        "ccert_subject",
+                                        "ccert_issuer",
+                                        "ccert_fingerprint",
+                                        "ccert_pubkey_fingerprint",
+                                        "encryption_protocol",
+                                        "encryption_cipher",
+                                        "encryption_keysize",
+                                        "etrn_domain",
+                                        "size",
+                                        "stress",
+                                        "policy_context",
+                                        "server_address",
+                                        "server_port",
+                                        "compatibility_level",
+                                        "mail_version"};
+    struct here h;
+    gate_test_begin(&h, "filter post delegation 127.0.0.1:10023\npolicy connect { ask post }\n");
+    h.answer = "DUNNO";
+    gate_test_come(&h, "192.0.2.2");
+    struct gate_verdict v;
+    gate_decide(h.gate, CONFIG_STAGE_CONNECT, &v);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "\n%s=", names[i]);
+        char *first = i ? strstr(h.request, line) : h.request;
+        if (!first || strstr(first + 1, line))
+            fail_msg("%s: %s", names[i], h.request);
+    }
+    gate_test_end(&h);
+}
+
 static void test_ask_about_the_message(void **state) {
-    static const char *const answers[] = {
-        "PREPEND X-Seen: by them", "PREPEND no field",        "HOLD", "DISCARD gone", "REDIRECT other@OUR.example",
-        "REDIRECT nobody",         "REDIRECT a b@our.example"};
+    static const char *const answers[] = {"PREPEND X-Seen: by them",
+                                          "PREPEND no field",
+                                          "HOLD",
+                                          "DISCARD gone",
+                                          "REDIRECT other@OUR.example",
+                                          "REDIRECT nobody",
+                                          "REDIRECT a b@our.example",
+                                          "BCC spy@OUR.example"};
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         struct here h;
         struct content c;
@@ -203,6 +283,7 @@ static void test_ask_about_the_message(void **state) {
         assert_int_equal(v.headers_n, i == 0);
         assert_int_equal(v.hold, i == 2);
         assert_int_equal(v.outcome, i == 3 ? GATE_DISCARD : GATE_GO_ON);
+        assert_true(slice_eq(v.bcc, i == 7 ? SLICE("spy@our.example") : SLICE_EMPTY));
         assert_true(slice_eq(v.redirect, i == 4 ? SLICE("other@our.example") : SLICE_EMPTY));
         gate_test_end(&h);
     }
@@ -281,6 +362,8 @@ int main(void) {
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_discard),
         cmocka_unit_test(test_ask),
+        cmocka_unit_test(test_ask_and_go_on),
+        cmocka_unit_test(test_ask_says_all),
         cmocka_unit_test(test_ask_about_the_message),
         cmocka_unit_test(test_forgets),
         cmocka_unit_test(test_idle_memory),

@@ -130,7 +130,7 @@ struct gate_message {
 
     struct gate_texts headers;
     bool hold, quarantine, discard;
-    struct slice redirect;
+    struct slice redirect, bcc;
 };
 
 // --- gate.c
@@ -188,9 +188,13 @@ enum gate_answer_kind {
     GATE_ANSWER_REFUSE,   // `why`
     GATE_ANSWER_PREPEND,  // text: "Name: value"
     GATE_ANSWER_REDIRECT, // text: address
+    GATE_ANSWER_BCC,      // likewise
     GATE_ANSWER_HOLD,
     GATE_ANSWER_DISCARD,
-    GATE_ANSWER_WARN, // text
+    GATE_ANSWER_WARN,            // text
+    GATE_ANSWER_DEFER_IF_PERMIT, // `why`: if nothing that follows refuses
+    GATE_ANSWER_DEFER_IF_REJECT, // `why`: instead of what refuses for good
+    GATE_ANSWER_ODD,             // known, but it can't be obeyed: as if nothing was said
     GATE_ANSWER_UNKNOWN,
 };
 

@@ -98,7 +98,7 @@ def test_failures(sites, peer, failure, code):
 def test_nobody_is_there(sites):
     site = sites(extra=f'filter one milter unix:/nowhere/filter.sock {{ {TIMES} }}')
     assert send(site) == 451
-    assert 'filter-unreachable' in site.logged()
+    wait_until(lambda: 'filter-unreachable' in site.logged())
 
 
 LINES = {

@@ -115,11 +115,19 @@ static void tls_facts(struct transport *t, struct smtpd_tls_facts *out) {
     tls_client_user(t, &out->subject);
 }
 
+static void tls_told(struct transport *t, struct smtpd_tls_told *out) {
+    out->version = tls_version(t);
+    out->cipher = tls_cipher(t);
+    out->bits = tls_bits(t);
+    tls_client_names(t, &out->subject, &out->issuer);
+}
+
 void smtpd_offer_tls(struct smtpd_service *s, struct tls_server *tls) {
     s->shared.start_tls = start_tls;
     s->shared.tls_arg = tls;
     s->shared.tls_cipher = tls_cipher;
     s->shared.tls_facts = tls_facts;
+    s->shared.tls_told = tls_told;
 }
 
 static const struct message_keys_set *signers(void *arg) { return keys_client_set(arg); }

@@ -150,10 +150,23 @@ bool smtpd_aside_judge(struct smtpd_content *c, struct smtpd_session *s, bool *b
     return !a->submit || (a->came.n == 0 && !*body) || smtpd_submit_changed(c, s, *body, e);
 }
 
+static bool join(struct smtpd_aside *a) {
+    struct slice head = buf_slice(&a->head);
+    struct buf all = {.max = a->front.max};
+    if (a->top == 0)
+        return buf_add(&a->front, head);
+    buf_add(&all, slice_upto(head, a->top));
+    buf_add(&all, buf_slice(&a->front));
+    buf_add(&all, slice_from(head, a->top));
+    buf_done(&a->front);
+    a->front = all;
+    return !all.failed;
+}
+
 bool smtpd_aside_end(struct smtpd_content *c, struct smtpd_session *s, struct err *e) {
     struct smtpd_aside *a = c->aside;
     if (a->submit && !smtpd_submit_end(c, s, e))
         return false;
     smtpd_seal_finish(a, s);
-    return (buf_add(&a->front, buf_slice(&a->head)) && !c->held.failed) || out_of_memory(e);
+    return (join(a) && !c->held.failed) || out_of_memory(e);
 }

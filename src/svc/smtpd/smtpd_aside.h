@@ -21,6 +21,7 @@ struct smtpd_aside {
     struct buf head;             // the header section: a user's put right, a stranger's without what is forged in it
     struct buf came;             // as it came, where that is something else
     struct buf front;            // what stands before it; at the end with it
+    size_t top;                  // bytes of `head` that a filter wants in front of even that
     size_t grows;                // bytes that filters may add to the header section
     struct smtpd_submit *submit; // NULL: no user's
     bool in_body;

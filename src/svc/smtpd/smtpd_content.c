@@ -61,11 +61,11 @@ void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s) {
     const struct config *config = s->shared->config;
     struct smtpd_transaction *t = s->transaction;
     bool submission = smtpd_is_submission(s);
-    *c = (struct smtpd_content){.begun = true, .held = {.max = SMTPD_CONTENT_HELD}};
+    uint64_t id = c->queue_id ? c->queue_id : backend->ops->queue_id(backend);
+    *c = (struct smtpd_content){.begun = true, .queue_id = id, .held = {.max = SMTPD_CONTENT_HELD}};
     // Room for all of it at once where the client said how much comes: growing copies it again and again.
     buf_reserve(&c->held, FIRST_ROOM + (size_t)(t->size < MESSAGE_INLINE_MAX ? t->size : MESSAGE_INLINE_MAX));
     c->body.mode = config->line_ends == CONFIG_LINES_REPAIR || submission ? SMTP_BODY_REPAIR : SMTP_BODY_REFUSE;
-    c->queue_id = backend->ops->queue_id(backend);
     t->envelope.arrived = backend->ops->now(backend);
     if (!s->trusted || smtpd_filter_wanted(s))
         begin_aside(c, s);

@@ -15,7 +15,7 @@ enum { SMTPD_CONTENT_HELD = 4 * MESSAGE_INLINE_MAX };
 
 struct smtpd_content {
     bool begun;
-    uint64_t queue_id;
+    uint64_t queue_id; // made when content begins; at MAIL where filters are told of it; 0: not yet
     struct smtp_body body;
     struct header_scan header;
     struct buf held;           // what has not been sent in a piece
@@ -27,7 +27,7 @@ struct smtpd_content {
     uint64_t counted; // bytes in shared->held
 };
 
-// Makes the queue id and the Received field.
+// Makes the Received field, and the queue id where there is none.
 void smtpd_content_begin(struct smtpd_content *c, struct smtpd_session *s);
 
 // Reads DATA up to its end, whatever is wrong with it. False: the connection is of no use any more.

@@ -36,7 +36,8 @@ struct smtpd_filters *smtpd_filters_new(const struct config *c, enum role role,
                                 .text = {.max = SMTPD_FILTER_TEXT_MAX},
                                 .helo = {.max = HELO_MAX},
                                 .arena = {.max = ARENA_MAX + (size_t)4 * c->limits.header_size},
-                                .header = {.max = (size_t)2 * c->limits.header_size + 4096}};
+                                .header = {.max = (size_t)2 * c->limits.header_size + 4096},
+                                .chunk = {.max = MILTER_CHUNK}};
     list_init(&f->body.pieces);
     list_init(&f->fresh.pieces);
     for (size_t i = 0; i < c->gate.filters_n; i++)
@@ -50,8 +51,11 @@ static void forget_message(struct smtpd_filters *f) {
     smtpd_filter_spool_done(f, &f->body);
     smtpd_filter_spool_done(f, &f->fresh);
     buf_trim(&f->header);
+    buf_trim(&f->chunk);
     arena_reset(&f->arena);
     f->sender = f->params = f->recipient = SLICE_EMPTY;
+    f->facts = (struct smtpd_filter_facts){0};
+    f->recipients = f->top = 0;
     f->begun = f->decided = false;
     f->verdict = (struct smtpd_filter_verdict){0};
     f->out = (struct smtpd_filtered){0};
@@ -70,6 +74,7 @@ void smtpd_filters_free(struct smtpd_filters *f) {
     }
     arena_done(&f->arena);
     buf_done(&f->header);
+    buf_done(&f->chunk);
     buf_done(&f->helo);
     buf_done(&f->text);
     free(f->list);
@@ -90,18 +95,17 @@ static FIBER_FN bool ask(struct smtpd_filters *f, struct smtpd_milter *m, bool q
 
 static FIBER_FN bool tell_connect(struct smtpd_filters *f, struct smtpd_milter *m, struct smtpd_filter_verdict *v,
                                   struct err *e) {
-    struct smtpd_filter_facts facts = {0};
-    f->outside->facts(f->arg, &facts);
+    const struct smtpd_filter_facts *facts = &f->facts;
     m->told_connect = true;
     if (smtpd_milter_is(m, MILTER_NO_CONNECT))
         return true;
     struct buf literal BUF_AUTO = {.max = 64};
-    if (facts.client.family == NETADDR_NONE)
+    if (facts->client.family == NETADDR_NONE)
         buf_add_str(&literal, "unknown");
     else
-        netaddr_add_literal(&literal, &facts.client);
+        netaddr_add_literal(&literal, &facts->client);
     smtpd_filter_macros(f, m, MILTER_STAGE_CONNECT, MILTER_CONNECT, NULL);
-    milter_put_connect(&m->out, facts.name.n ? facts.name : buf_slice(&literal), &facts.client);
+    milter_put_connect(&m->out, facts->name.n ? facts->name : buf_slice(&literal), &facts->client);
     return ask(f, m, smtpd_milter_is(m, MILTER_NR_CONNECT), v, e);
 }
 
@@ -196,10 +200,10 @@ static bool listens(const struct smtpd_milter *m) { return m->state == SMTPD_MIL
 
 // Who is there, or what he calls himself, isn't what the filters were told.
 static void notice_changes(struct smtpd_filters *f) {
-    struct smtpd_filter_facts facts = {0};
-    f->outside->facts(f->arg, &facts);
-    bool other = f->client.family != NETADDR_NONE && !netaddr_same_ip(&f->client, &facts.client);
-    bool helo = !slice_eq(buf_slice(&f->helo), facts.helo) || f->tls != (facts.tls_version.n > 0);
+    f->outside->facts(f->arg, &f->facts);
+    const struct smtpd_filter_facts *facts = &f->facts;
+    bool other = f->client.family != NETADDR_NONE && !netaddr_same_ip(&f->client, &facts->client);
+    bool helo = !slice_eq(buf_slice(&f->helo), facts->helo) || f->tls != (facts->tls_version.n > 0);
     for (size_t i = 0; i < f->n; i++) {
         struct smtpd_milter *m = &f->list[i];
         if (other && m->state != SMTPD_MILTER_FAILED) {
@@ -211,10 +215,10 @@ static void notice_changes(struct smtpd_filters *f) {
             m->refusal = (struct smtpd_filter_verdict){0};
         }
     }
-    f->client = facts.client;
-    f->tls = facts.tls_version.n > 0;
+    f->client = facts->client;
+    f->tls = facts->tls_version.n > 0;
     buf_reset(&f->helo);
-    buf_add(&f->helo, slice_upto(facts.helo, HELO_MAX));
+    buf_add(&f->helo, slice_upto(facts->helo, HELO_MAX));
 }
 
 static struct slice path_of(struct smtpd_filters *f, struct slice mailbox) {
@@ -249,6 +253,7 @@ void smtpd_filters_rcpt(struct smtpd_filters *f, struct slice mailbox, struct sl
         if (listens(m) && !goes_on(f, m, tell_recipient(f, m, NULL, v, &e), &e, v))
             return;
     }
+    f->recipients++;
 }
 
 void smtpd_filters_rcpt_refused(struct smtpd_filters *f, struct slice mailbox, const struct err *why) {
@@ -281,8 +286,12 @@ void smtpd_filters_unknown(struct smtpd_filters *f, struct slice line, struct sm
         if (!listens(m) || smtpd_milter_is(m, MILTER_NO_UNKNOWN))
             continue;
         milter_put_text(&m->out, MILTER_UNKNOWN, line);
-        if (!goes_on(f, m, ask(f, m, smtpd_milter_is(m, MILTER_NR_UNKNOWN), v, &e), &e, v))
+        if (!ask(f, m, smtpd_milter_is(m, MILTER_NR_UNKNOWN), v, &e)) {
+            smtpd_filter_failed(f, m, &e, v);
+            *v = (struct smtpd_filter_verdict){0}; // it is refused anyway; what comes next meets the failure
+        } else if (!goes_on(f, m, true, NULL, v)) {
             return;
+        }
     }
 }
 

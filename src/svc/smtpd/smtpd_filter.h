@@ -29,16 +29,18 @@
 
 struct smtpd_filters;
 
-// Of the session as it is now; empty where it isn't known. Views, copied where they must last.
+// Of the session, asked for at each MAIL; empty where it isn't known. Views that last as long as the transaction.
 struct smtpd_filter_facts {
     struct netaddr client, local;
     struct slice name; // of the client, confirmed
     struct slice ptr;  // that DNS gives it, confirmed or not
     struct slice helo;
     bool esmtp;
-    struct slice tls_version, cipher, cipher_bits, cert_subject, cert_issuer; // all empty: no TLS
+    struct slice tls_version, cipher, cipher_bits; // all empty: no TLS
+    struct slice cert_subject, cert_issuer;        // of a client's verified certificate: "/O=Example/CN=alice"
     struct slice user, auth_type;
-    struct slice queue_id; // the macro i; as early as it is known
+    struct slice author;   // AUTH= of MAIL, without its xtext
+    struct slice queue_id; // the macro i
 };
 
 // What filters are asked with; outlives them. `arg` is smtpd_filters_new's.
@@ -100,6 +102,7 @@ struct smtpd_filtered { // valid until smtpd_filters_abort, _mail or _free
     size_t added_n, removed_n;
     bool header_changed;
     struct slice header; // the new section: lines end in CRLF, nothing is bare; without the empty line
+    size_t top;          // bytes of it that stand in front of our own Received
     bool body_changed;   // then smtpd_filters_piece gives it: lines end in CRLF, no NUL
     uint64_t body_size;
     bool quarantine;

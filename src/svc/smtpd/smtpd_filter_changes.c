@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "mail/address.h"
+#include "mail/header.h"
 
 #include <stdlib.h>
 
@@ -132,7 +133,15 @@ static struct slice value_of(struct smtpd_filters *f, const struct smtpd_milter 
     return arena_printf(&f->arena, " %.*s", SLICE_ARG(value));
 }
 
-static bool edit(struct smtpd_filters *f, const struct smtpd_milter *m, struct header_edit *h,
+// An index counts our own Received, which filters don't see: 0 is in front of it, 1 behind it. `*top` fields are in
+// front of it so far.
+static bool insert(struct header_edit *h, uint32_t index, struct slice name, struct slice value, size_t *top) {
+    if (index > *top)
+        return header_edit_insert(h, index - 1, name, value);
+    return header_edit_insert(h, index, name, value) && ++*top;
+}
+
+static bool edit(struct smtpd_filters *f, const struct smtpd_milter *m, struct header_edit *h, size_t *top,
                  const struct milter_answer *a) {
     struct slice value = value_of(f, m, a->value);
     if (a->value.n && !value.p)
@@ -140,8 +149,8 @@ static bool edit(struct smtpd_filters *f, const struct smtpd_milter *m, struct h
     switch (a->kind) {
     case MILTER_ADDS_HEADER:
         return header_edit_add(h, a->name, value);
-    case MILTER_INSERTS_HEADER: // 0 is in front of all, 1 behind our own Received, which filters don't see
-        return header_edit_insert(h, a->index ? a->index - 1 : 0, a->name, value);
+    case MILTER_INSERTS_HEADER:
+        return insert(h, a->index, a->name, value, top);
     default:
         return header_edit_change(h, a->index, a->name, value);
     }
@@ -151,9 +160,19 @@ static bool is_header(const struct milter_answer *a) {
     return a->kind == MILTER_ADDS_HEADER || a->kind == MILTER_INSERTS_HEADER || a->kind == MILTER_CHANGES_HEADER;
 }
 
+static size_t count_fields(struct slice section) {
+    struct header_field field;
+    size_t n = 0;
+    while (header_next(&section, &field))
+        n++;
+    return n;
+}
+
+// `*top`: bytes of it in front of our own Received.
 static bool edit_header(struct smtpd_filters *f, const struct smtpd_milter *m, const struct smtpd_filter_changes *c,
-                        struct buf *to, bool *changed, struct err *e) {
+                        struct buf *to, size_t *top, bool *changed, struct err *e) {
     struct header_edit h;
+    size_t in_front = count_fields(slice_upto(buf_slice(&f->header), f->top));
     *changed = false;
     for (const struct smtpd_filter_change *at = c->first; at; at = at->next) {
         if (!is_header(&at->answer))
@@ -161,11 +180,12 @@ static bool edit_header(struct smtpd_filters *f, const struct smtpd_milter *m, c
         if (!*changed && !header_edit_begin(&h, buf_slice(&f->header), &f->arena))
             return err_set(e, ERR_TEMPORARY, "the header has too many fields to be changed");
         *changed = true;
-        if (!edit(f, m, &h, &at->answer))
+        if (!edit(f, m, &h, &in_front, &at->answer))
             return err_set(e, ERR_TEMPORARY, "a header field that it wants can't be");
     }
     if (!*changed)
         return true;
+    *top = header_edit_size(&h, in_front);
     if (!header_edit_write(&h, to) || to->n > f->config->limits.header_size)
         return err_set(e, ERR_TEMPORARY, "the header would be too large");
     return true;
@@ -338,9 +358,10 @@ bool smtpd_filter_changes_do(struct smtpd_filters *f, struct smtpd_milter *m, st
     struct buf header = {.max = f->header.max};
     struct envelope_edit envelope;
     bool header_changed;
+    size_t top;
     if (c->n == 0 && !c->body)
         return true;
-    if (!check_rights(m, c, e) || !edit_header(f, m, c, &header, &header_changed, e) ||
+    if (!check_rights(m, c, e) || !edit_header(f, m, c, &header, &top, &header_changed, e) ||
         !edit_all_envelope(f, c, &envelope, e) || !end_body(f, c, e)) {
         buf_done(&header);
         return false;
@@ -348,6 +369,7 @@ bool smtpd_filter_changes_do(struct smtpd_filters *f, struct smtpd_milter *m, st
     if (header_changed) {
         buf_done(&f->header);
         f->header = header;
+        f->top = top;
         f->out.header_changed = true;
     }
     take_envelope(f, &envelope);

@@ -90,6 +90,29 @@ static FIBER_FN bool tell_body(struct smtpd_filters *f, struct smtpd_milter *m, 
     return true;
 }
 
+// What is left of a chunk.
+static FIBER_FN void tell_chunk(struct smtpd_filters *f, struct smtpd_milter *m) {
+    if (listens(m))
+        tell_body(f, m, buf_slice(&f->chunk));
+    buf_reset(&f->chunk);
+}
+
+// Bodies come in small pieces, and each that is told costs an answer: they are gathered until a chunk is full.
+static FIBER_FN void gather(struct smtpd_filters *f, struct smtpd_milter *m, struct slice piece) {
+    while (piece.n && !f->decided && wants_body(m) && !m->skip_body) {
+        struct slice part = slice_upto(piece, MILTER_CHUNK - f->chunk.n);
+        if (f->chunk.n == 0 && part.n == MILTER_CHUNK)
+            tell_body(f, m, part);
+        else if (buf_add(&f->chunk, part) && f->chunk.n == MILTER_CHUNK)
+            tell_chunk(f, m);
+        if (f->chunk.failed) { // no memory to gather in
+            tell_chunk(f, m);
+            tell_body(f, m, part);
+        }
+        piece = slice_from(piece, part.n);
+    }
+}
+
 // Content that came before its turn. A spool doesn't change while its filter is asked.
 static FIBER_FN bool tell_held(struct smtpd_filters *f, struct smtpd_milter *m) {
     if (!tell_header(f, m))
@@ -150,8 +173,10 @@ static FIBER_FN void end_filter(struct smtpd_filters *f, struct smtpd_milter *m)
 
 static void end_with(struct smtpd_filters *f, struct smtpd_filtered *out) {
     f->out.verdict = f->verdict;
-    if (f->out.header_changed)
+    if (f->out.header_changed) {
         f->out.header = buf_slice(&f->header);
+        f->out.top = f->top;
+    }
     f->out.body_size = f->out.body_changed ? f->body.size : 0;
     f->next_piece = f->body.pieces.next;
     *out = f->out;
@@ -189,14 +214,16 @@ bool smtpd_filters_body(struct smtpd_filters *f, struct slice piece) {
         return false;
     if (others_want_body(f) && !smtpd_filter_spool_add(f, &f->body, piece, &e))
         decide_as(f, &e);
-    if (!f->decided && f->current < f->n && listens(&f->list[f->current]))
-        tell_body(f, &f->list[f->current], piece);
+    if (f->current < f->n)
+        gather(f, &f->list[f->current], piece);
     return !f->decided;
 }
 
 void smtpd_filters_end(struct smtpd_filters *f, struct smtpd_filtered *out) {
     if (!f->begun)
         smtpd_filters_header(f, SLICE_EMPTY);
+    if (f->current < f->n && !f->decided)
+        tell_chunk(f, &f->list[f->current]);
     for (size_t i = f->current; i < f->n && !f->decided; i++) {
         struct smtpd_milter *m = &f->list[i];
         if (listens(m) && (i == f->current || tell_held(f, m)) && listens(m))

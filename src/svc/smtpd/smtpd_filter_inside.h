@@ -15,11 +15,11 @@
 #include "wire/milter.h"
 
 enum {
-    SMTPD_FILTER_PROGRESS_MAX = 1000, // that one answer may take
-    SMTPD_FILTER_PATIENCE = 2,        // times its time that an answer may take with PROGRESS
-    SMTPD_FILTER_CHANGES_MAX = 1000,  // of one filter in one message
+    SMTPD_FILTER_PROGRESS_MAX = 1000,          // that one answer may take
+    SMTPD_FILTER_PROGRESS_MS = 10 * MS_MINUTE, // or time: no client waits longer (RFC 5321 4.5.3.2.6)
+    SMTPD_FILTER_CHANGES_MAX = 1000,           // of one filter in one message
     SMTPD_FILTER_RECIPIENTS_MAX = 1000,
-    SMTPD_FILTER_PIECE = 64 * 1024,    // bytes of body that are held together
+    SMTPD_FILTER_PIECE = MILTER_CHUNK, // bytes of body that are held together
     SMTPD_FILTER_TEXT_MAX = 16 * 1024, // of a reply
     SMTPD_FILTER_WORDS = 400,          // bytes of what is said about a filter
 };
@@ -73,15 +73,19 @@ struct smtpd_filters {
     struct netaddr client;
     struct buf helo;
     bool tls;
+    struct smtpd_filter_facts facts; // of the transaction
     // of the message
     struct arena arena;
     struct slice sender, params; // as they came; with its <>
     struct slice recipient;
+    size_t recipients;                   // that were taken
+    struct buf chunk;                    // of the body, for the filter in hand
     bool begun;                          // content
     bool decided;                        // `verdict` holds
     struct smtpd_filter_verdict verdict; // of content
     size_t current;                      // the filter that content goes to as it comes; n: none
     struct buf header;                   // the section as the filters so far made it
+    size_t top;                          // bytes of it in front of our own Received, which no filter sees
     struct smtpd_filter_spool body;      // for later filters, or what a filter made of it
     struct smtpd_filter_spool fresh;     // what the filter in hand makes of it
     struct smtpd_filtered out;

@@ -92,7 +92,7 @@ static FIBER_FN bool play(struct player *p, struct transport *t) {
 
 static void note(struct player *p, char letter, struct slice data) {
     if (letter == 'D') {
-        for (size_t i = 1; i < data.n; i++)
+        for (size_t i = 0; i < data.n; i++)
             buf_add_char(&p->macros, data.p[i] ? data.p[i] : '|');
         return;
     }

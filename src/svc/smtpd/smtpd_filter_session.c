@@ -1,12 +1,15 @@
 // smtpd_filter_session: between a session and its filters.
 #include "svc/smtpd/smtpd_filter_session.h"
 
+#include "base/utf8.h"
 #include "core/queue_id.h"
 #include "svc/smtpd/smtpd_aside.h"
 #include "svc/smtpd/smtpd_filter.h"
+#include "svc/smtpd/smtpd_name.h"
 #include "svc/smtpd/smtpd_session.h"
+#include "wire/xtext.h"
 
-enum { PARAMS_MAX = 1024 };
+enum { DN_MAX = 1024 };
 
 // --- what filters are asked with
 
@@ -16,20 +19,18 @@ static FIBER_FN bool open_filter(void *arg, size_t index, struct transport **out
     return b->ops->filter_open(b, index, out, e);
 }
 
-static struct slice tls_version(struct slice cipher) {
-    return slice_starts(cipher, SLICE("TLS_")) ? SLICE("TLSv1.3") : SLICE("TLSv1.2");
-}
-
-static struct slice tls_bits(struct slice cipher) {
-    return slice_search(cipher, SLICE("128")) < cipher.n ? SLICE("128") : SLICE("256");
-}
-
-static void add_tls(const struct smtpd_session *s, struct smtpd_filter_facts *out) {
-    if (!s->tls || !s->shared->tls_cipher)
+static void add_tls(struct smtpd_session *s, struct smtpd_filter_facts *out) {
+    struct smtpd_tls_told told = {.subject = {.max = DN_MAX}, .issuer = {.max = DN_MAX}};
+    if (!s->tls || !s->shared->tls_told)
         return;
-    out->cipher = slice_str(s->shared->tls_cipher(s->stream.transport));
-    out->tls_version = tls_version(out->cipher);
-    out->cipher_bits = tls_bits(out->cipher);
+    s->shared->tls_told(s->stream.transport, &told);
+    out->cipher = slice_str(told.cipher);
+    out->tls_version = slice_str(told.version);
+    out->cipher_bits = arena_printf(&s->arena, "%d", told.bits);
+    out->cert_subject = arena_dup(&s->arena, buf_slice(&told.subject));
+    out->cert_issuer = arena_dup(&s->arena, buf_slice(&told.issuer));
+    buf_done(&told.subject);
+    buf_done(&told.issuer);
 }
 
 // Mechanisms are told as SASL writes them.
@@ -41,15 +42,9 @@ static struct slice auth_type(struct smtpd_session *s) {
     return slice_of(to, to ? name.n : 0);
 }
 
-// It was asked for at MAIL, so nobody waits for it here. Of trusted clients and users DNS isn't asked.
-static void add_name(struct smtpd_session *s, struct smtpd_filter_facts *out) {
-    bool confirmed;
-    out->ptr = smtpd_gate_client_name(s, &confirmed);
-    if (!s->gate && netaddr_is_loopback(&s->client)) {
-        out->ptr = SLICE("localhost");
-        confirmed = true;
-    }
-    out->name = confirmed ? out->ptr : SLICE_EMPTY;
+static struct slice author(struct smtpd_session *s, struct slice submitter) {
+    struct buf text BUF_AUTO = {.max = submitter.n + 1};
+    return xtext_decode(submitter, &text) ? arena_dup(&s->arena, buf_slice(&text)) : SLICE_EMPTY;
 }
 
 static void facts(void *arg, struct smtpd_filter_facts *out) {
@@ -62,13 +57,13 @@ static void facts(void *arg, struct smtpd_filter_facts *out) {
         .esmtp = s->esmtp,
         .user = buf_slice(&s->user),
         .auth_type = s->user.n ? auth_type(s) : SLICE_EMPTY,
+        .author = t->author,
+        .queue_id = slice_of(t->id, sizeof t->id),
     };
-    add_name(s, out);
+    bool confirmed;
+    out->ptr = smtpd_name(s, &confirmed); // known by now: nobody waits
+    out->name = confirmed ? out->ptr : SLICE_EMPTY;
     add_tls(s, out);
-    if (t && t->content.begun) {
-        queue_id_print(t->content.queue_id, s->transaction->id);
-        out->queue_id = slice_of(t->id, sizeof t->id);
-    }
 }
 
 static void said(void *arg, const struct config_filter *f, struct slice words) {
@@ -123,30 +118,25 @@ static bool go_on(struct smtpd_session *s, const struct smtpd_filter_verdict *v,
 
 static bool asks(const struct smtpd_session *s) { return s->filters && s->transaction && !s->transaction->discarded; }
 
-static struct slice params_of(const struct smtp_command *c, struct buf *to) {
-    static const char *const bodies[] = {[SMTP_BODY_7BIT] = " BODY=7BIT", [SMTP_BODY_8BITMIME] = " BODY=8BITMIME"};
-    if (c->has_size)
-        buf_addf(to, " SIZE=%llu", (unsigned long long)c->size);
-    if (c->body != SMTP_BODY_UNSAID)
-        buf_add_str(to, bodies[c->body]);
-    if (c->smtputf8)
-        buf_add_str(to, " SMTPUTF8");
-    if (c->requiretls)
-        buf_add_str(to, " REQUIRETLS");
-    return buf_slice(to);
+// What facts() gives that isn't known without asking.
+static FIBER_FN void find_facts(struct smtpd_session *s, const struct smtp_command *c) {
+    struct smtpd_transaction *t = s->transaction;
+    struct smtpd_backend *b = s->shared->backend;
+    bool confirmed;
+    smtpd_name(s, &confirmed);
+    t->author = author(s, c->submitter);
+    t->content.queue_id = b->ops->queue_id(b);
+    queue_id_print(t->content.queue_id, t->id);
 }
 
 bool smtpd_filter_mail(struct smtpd_session *s, const struct smtp_command *c, struct err *e) {
-    char space[PARAMS_MAX];
-    struct buf params = {.p = space, .cap = sizeof space, .max = sizeof space};
     struct smtpd_filter_verdict v;
     if (!s->filters)
         s->filters = smtpd_filters_new(s->shared->config, s->shared->role, &outside, s);
     if (!s->filters)
         return true;
-    bool confirmed;
-    smtpd_gate_client_name(s, &confirmed); // a question of DNS, for facts()
-    smtpd_filters_mail(s->filters, c->path.mailbox, params_of(c, &params), &v);
+    find_facts(s, c);
+    smtpd_filters_mail(s->filters, c->path.mailbox, c->params, &v);
     return go_on(s, &v, e);
 }
 
@@ -171,11 +161,12 @@ bool smtpd_filter_data(struct smtpd_session *s, struct err *e) {
     return go_on(s, &v, e);
 }
 
-// What it says of that changes nothing: the command is refused.
-void smtpd_filter_unknown(struct smtpd_session *s, struct slice line) {
+bool smtpd_filter_unknown(struct smtpd_session *s, struct slice line, struct err *e) {
     struct smtpd_filter_verdict v;
-    if (asks(s))
-        smtpd_filters_unknown(s->filters, line, &v);
+    if (!asks(s))
+        return true;
+    smtpd_filters_unknown(s->filters, line, &v);
+    return v.what != SMTPD_FILTER_REFUSE || go_on(s, &v, e);
 }
 
 // --- content
@@ -192,30 +183,24 @@ void smtpd_filter_body(struct smtpd_session *s, struct slice piece) {
 
 bool smtpd_filter_piece(struct smtpd_session *s, struct slice *out) { return smtpd_filters_piece(s->filters, out); }
 
-static bool named(const struct envelope_recipient *r, struct slice address) {
-    return slice_eq(r->address, address) || slice_eq(r->original, address);
+static bool named(const struct envelope_recipient *r, struct slice address, bool any_case) {
+    return any_case ? slice_ieq(r->address, address) || slice_ieq(r->original, address)
+                    : slice_eq(r->address, address) || slice_eq(r->original, address);
 }
 
-static void remove_recipient(struct smtpd_session *s, struct slice address) {
-    struct envelope *env = &s->transaction->envelope;
-    size_t kept = 0;
-    for (size_t i = 0; i < env->recipients_n; i++)
-        if (!named(&env->recipients[i], address))
+static bool remove_named(struct envelope *env, struct slice address, bool any_case) {
+    size_t kept = 0, before = env->recipients_n;
+    for (size_t i = 0; i < before; i++)
+        if (!named(&env->recipients[i], address, any_case))
             env->recipients[kept++] = env->recipients[i];
     env->recipients_n = kept;
+    return kept < before;
 }
 
-// One that isn't there is as if the filter hadn't named it; what can't be found out now is to be tried again.
-static FIBER_FN bool add_recipient(struct smtpd_session *s, struct slice address, struct err *e) {
-    struct err why;
-    if (smtpd_transaction_add(s, address, &why))
-        return true;
-    journal_event(s->shared->journal, JOURNAL_WARNING, "filter-recipient-refused",
-                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("to", address), JOURNAL_ERR(&why));
-    if (err_is_permanent(&why))
-        return true;
-    *e = why;
-    return false;
+// There are filters that write all addresses in lower case.
+static void remove_recipient(struct smtpd_session *s, struct slice address) {
+    struct envelope *env = &s->transaction->envelope;
+    (void)(remove_named(env, address, false) || remove_named(env, address, true));
 }
 
 static FIBER_FN bool change_envelope(struct smtpd_session *s, const struct smtpd_filtered *f, struct err *e) {
@@ -226,23 +211,29 @@ static FIBER_FN bool change_envelope(struct smtpd_session *s, const struct smtpd
         return err_smtp(e, 451, "4.3.0", "out of memory for the message");
     for (size_t i = 0; i < f->removed_n; i++)
         remove_recipient(s, f->removed[i]);
-    for (size_t i = 0; i < f->added_n; i++)
-        if (!add_recipient(s, f->added[i], e))
+    if (!utf8_ascii(f->sender))
+        env->flags |= ENVELOPE_SMTPUTF8;
+    for (size_t i = 0; i < f->added_n; i++) {
+        if (!smtpd_transaction_add(s, f->added[i], e))
             return false;
+        if (!utf8_ascii(f->added[i]))
+            env->flags |= ENVELOPE_SMTPUTF8;
+    }
     env->flags |= f->quarantine ? ENVELOPE_HOLD : 0u;
     return true;
 }
 
 // Signatures are verified over what came, and policy looks at it until the message is through: it stays.
-static bool change_header(struct smtpd_aside *a, struct slice header, struct err *e) {
+static bool change_header(struct smtpd_aside *a, const struct smtpd_filtered *f, struct err *e) {
     struct buf changed = {.max = a->head.max};
-    if (!buf_add(&changed, header))
+    if (!buf_add(&changed, f->header))
         return err_smtp(e, 451, "4.3.0", "out of memory for the message");
     if (a->came.n == 0)
         a->came = a->head;
     else
         buf_done(&a->head);
     a->head = changed;
+    a->top = f->top;
     return true;
 }
 
@@ -258,7 +249,7 @@ enum smtpd_gate_says smtpd_filter_content(struct smtpd_content *c, struct smtpd_
         return SMTPD_GATE_REFUSE;
     if (f.verdict.what == SMTPD_FILTER_DISCARD)
         return SMTPD_GATE_DISCARD;
-    if (!change_envelope(s, &f, e) || (f.header_changed && !change_header(c->aside, f.header, e)))
+    if (!change_envelope(s, &f, e) || (f.header_changed && !change_header(c->aside, &f, e)))
         return SMTPD_GATE_REFUSE;
     *body = f.body_changed;
     return SMTPD_GATE_TAKE;

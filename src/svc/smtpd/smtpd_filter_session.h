@@ -17,7 +17,8 @@ FIBER_FN MUST_CHECK bool smtpd_filter_rcpt(struct smtpd_session *s, const struct
 FIBER_FN MUST_CHECK bool smtpd_filter_data(struct smtpd_session *s, struct err *e);
 
 FIBER_FN void smtpd_filter_rcpt_refused(struct smtpd_session *s, const struct smtp_command *c, const struct err *why);
-FIBER_FN void smtpd_filter_unknown(struct smtpd_session *s, struct slice line);
+// False: one of them has its own words of refusal, `e`.
+FIBER_FN MUST_CHECK bool smtpd_filter_unknown(struct smtpd_session *s, struct slice line, struct err *e);
 
 // --- content
 

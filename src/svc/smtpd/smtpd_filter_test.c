@@ -22,9 +22,9 @@ static void tells_everything(void **state) {
                 "O C([192.0.2.1]|4\x09\xdd"
                 "192.0.2.1|) H(client.example|) "
                 "M(<a@example.net>|SIZE=10|) R(<b@example.org>|) T L(Subject|hello|) L(To|b@example.org|) N "
-                "B(one\r\n) B(.two\r\n) E "
+                "B(one\r\n.two\r\n) E "
                 "M(<a@example.net>|SIZE=10|) R(<b@example.org>|) T L(Subject|hello|) L(To|b@example.org|) N "
-                "B(one\r\n) B(.two\r\n) E Q");
+                "B(one\r\n.two\r\n) E Q");
     assert_int_equal(s.players[0].connections, 1);
     const char *macros[] = {"j|mx.example.org|",          "{client_addr}|192.0.2.1|",
                             "{client_port}|2525|",        "i|Q1|",
@@ -37,13 +37,45 @@ static void tells_everything(void **state) {
     tear_down(&s);
 }
 
+static void one_of_a_user(struct scene *s) {
+    struct smtpd_filtered out;
+    s->facts.user = SLICE("alice");
+    s->facts.auth_type = SLICE("PLAIN");
+    s->facts.author = SLICE("a b@example.net");
+    s->facts.tls_version = SLICE("TLSv1.3");
+    s->facts.cert_subject = SLICE("/CN=alice");
+    s->facts.cert_issuer = SLICE("/CN=house");
+    assert_true(netaddr_parse_ip(SLICE("2001:db8::7"), &s->facts.client));
+    send_message(s, &out);
+    smtpd_filters_abort(s->f);
+}
+
+static void tells_of_users(void **state) {
+    struct scene s;
+    const char *scripts[] = {"O:1ff,0;c;c;c;c;c;c;c;c;c;c"};
+    set_up(&s, CONFIG_FILTER_TEMPFAIL, scripts, 1);
+    run(&s, one_of_a_user);
+    const char *macros[] = {"{cert_subject}|/CN=alice|",         "{cert_issuer}|/CN=house|",
+                            "{auth_author}|a b@example.net|",    "{auth_ssf}|0|",
+                            "{client_addr}|IPv6:2001:db8::7|",   "_|unknown [IPv6:2001:db8::7]|",
+                            "Mi|Q1|{auth_type}|PLAIN|",          "Ri|Q1|",
+                            "Ei|Q1|{nrcpts}|1|{auth_type}|PLAIN"};
+    for (size_t i = 0; i < COUNT(macros); i++)
+        if (slice_search(buf_slice(&s.players[0].macros), slice_str(macros[i])) == s.players[0].macros.n)
+            fail_msg("no %s in %.*s", macros[i], SLICE_ARG(buf_slice(&s.players[0].macros)));
+    tear_down(&s);
+}
+
 // A name that doesn't lead back is told as what it is: a claim.
 static void tells_names(void **state) {
     static const struct {
         const char *name, *ptr, *told, *macros[3];
     } cases[] = {
         {"", "", "O C([192.0.2.1]|", {"{client_name}|unknown|", "{client_ptr}|unknown|", "_|unknown [192.0.2.1]|"}},
-        {"", "a.example", "O C([192.0.2.1]|", {"{client_name}|unknown|", "{client_ptr}|a.example|", "_|unknown [192"}},
+        {"",
+         "a.example",
+         "O C([192.0.2.1]|",
+         {"{client_name}|unknown|", "{client_ptr}|a.example|", "_|a.example [192.0.2.1] (may be forged)|"}},
         {"a.example", "a.example", "O C(a.example|", {"{client_name}|a.example|", "{client_ptr}|a.example|", "_|a.ex"}},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -80,9 +112,9 @@ static void obeys_steps(void **state) {
         {"O:1,80080;c;c;c;c;c;c;c", // headers and body are told, not answered
          "O C([192.0.2.1]|4\x09\xdd"
          "192.0.2.1|) H(client.example|) M(<a@example.net>|SIZE=10|) R(<b@example.org>|) T "
-         "L(Subject|hello|) L(To|b@example.org|) N B(one\r\n) B(.two\r\n) E Q"},
+         "L(Subject|hello|) L(To|b@example.org|) N B(one\r\n.two\r\n) E Q"},
         {"O:1,10026f;c;c;c;c", "O L(Subject| hello|) L(To| b@example.org|) E Q"}, // leading space; no body asked
-        {"O:1,62f;s;c;c", "O N B(one\r\n) E Q"},
+        {"O:1,62f;s;c;c", "O N B(one\r\n.two\r\n) E Q"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct scene s;
@@ -139,9 +171,9 @@ static void gives_verdicts(void **state) {
         {"O:1,0;c;c;c;c;c;r", SMTPD_FILTER_REFUSE, 550, NULL, false},     // of a header
         {"O:1,0;c;c;c;c;c;c;c;r", SMTPD_FILTER_REFUSE, 550, NULL, false}, // of EOH
         {"O:1,0;c;c;c;c;c;c;c;c;d", SMTPD_FILTER_DISCARD, 0, NULL, false},
-        {"O:1,0;c;c;c;c;c;c;c;c;c;c;r", SMTPD_FILTER_REFUSE, 550, NULL, false}, // of the end
-        {"O:1,0;c;c;c;c;c;c;c;c;c;c;p p h:X=y t", SMTPD_FILTER_REFUSE, 451, NULL, false},
-        {"O:1,0;c;c;c;c;c;c;c;c;c;c;4", SMTPD_FILTER_REFUSE, 421, NULL, true},
+        {"O:1,0;c;c;c;c;c;c;c;c;c;r", SMTPD_FILTER_REFUSE, 550, NULL, false}, // of the end
+        {"O:1,0;c;c;c;c;c;c;c;c;c;p p h:X=y t", SMTPD_FILTER_REFUSE, 451, NULL, false},
+        {"O:1,0;c;c;c;c;c;c;c;c;c;4", SMTPD_FILTER_REFUSE, 421, NULL, true},
         {"O:1,0;a", SMTPD_FILTER_GO_ON, 0, NULL, false},
         {"O:1,0;c;c;a", SMTPD_FILTER_GO_ON, 0, NULL, false},
         {"O:1,0;c;c;c;c;c;a", SMTPD_FILTER_GO_ON, 0, NULL, false},
@@ -201,21 +233,21 @@ static void survives_failures(void **state) {
         "O:1,0;c;c;c;c;c;!",
         "O:1,0;c;c;c;c;c;c;c;!",
         "O:1,0;c;c;c;c;c;c;c;c;!",
-        "O:1,0;c;c;c;c;c;c;c;c;c;c;!",
-        "O:1ff,0;c;c;c;c;c;c;c;c;c;c;h:X=y b:new +:<c@d.example> e:<x@y.example> q:why !", // half of its changes
-        "~",                                                                               // never answers
+        "O:1,0;c;c;c;c;c;c;c;c;c;!",
+        "O:1ff,0;c;c;c;c;c;c;c;c;c;h:X=y b:new +:<c@d.example> e:<x@y.example> q:why !", // half of its changes
+        "~",                                                                             // never answers
         "O:1,0;c;~",
-        "O:1,0;c;c;c;c;c;c;c;c;c;c;~",
+        "O:1,0;c;c;c;c;c;c;c;c;c;~",
         "c",         // doesn't negotiate
         "O:200,0;c", // wants too much
         "O:1,80000000;c",
-        "O:1,0;s",                                     // skips what can't be
-        "O:1,0;h:X=y c",                               // changes too early
-        "O:1,0;c;c;c;c;c;c;c;c;c;c;+:<a@b.example> c", // changes what it didn't say it would
-        "O:1ff,0;c;c;c;c;c;c;c;c;c;c;h:X=y h:bad_name:=z c;",
-        "O:1ff,0;c;c;c;c;c;c;c;c;c;c;h:X=y +:<no_address c",
-        "O:1ff,0;c;c;c;c;c;c;c;c;c;c;h:X=y h:=z c",
-        "O:1ff,0;c;c;c;c;c;c;c;c;c;c;h:X=y l c",
+        "O:1,0;s",                                   // skips what can't be
+        "O:1,0;h:X=y c",                             // changes too early
+        "O:1,0;c;c;c;c;c;c;c;c;c;+:<a@b.example> c", // changes what it didn't say it would
+        "O:1ff,0;c;c;c;c;c;c;c;c;c;h:X=y h:bad_name:=z c;",
+        "O:1ff,0;c;c;c;c;c;c;c;c;c;h:X=y +:<no_address c",
+        "O:1ff,0;c;c;c;c;c;c;c;c;c;h:X=y h:=z c",
+        "O:1ff,0;c;c;c;c;c;c;c;c;c;h:X=y l c",
     };
     for (size_t k = CONFIG_FILTER_TEMPFAIL; k <= CONFIG_FILTER_QUARANTINE; k++)
         for (size_t i = 0; i < COUNT(scripts); i++) {
@@ -308,10 +340,15 @@ static void writes_replies(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_everything),   cmocka_unit_test(tells_names),
-        cmocka_unit_test(obeys_steps),        cmocka_unit_test(gives_verdicts),
-        cmocka_unit_test(survives_failures),  cmocka_unit_test(aborts_the_others),
-        cmocka_unit_test(tells_what_changed), cmocka_unit_test(costs_nothing_without_filters),
+        cmocka_unit_test(tells_everything),
+        cmocka_unit_test(tells_names),
+        cmocka_unit_test(tells_of_users),
+        cmocka_unit_test(obeys_steps),
+        cmocka_unit_test(gives_verdicts),
+        cmocka_unit_test(survives_failures),
+        cmocka_unit_test(aborts_the_others),
+        cmocka_unit_test(tells_what_changed),
+        cmocka_unit_test(costs_nothing_without_filters),
         cmocka_unit_test(writes_replies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,8 @@ static FIBER_FN bool next_packet(struct smtpd_milter *m, struct mono deadline, s
 }
 
 bool smtpd_milter_answer(struct smtpd_milter *m, int64_t ms, struct milter_answer *out, struct err *e) {
-    struct mono end = loop_in_ms(fiber_loop(), SMTPD_FILTER_PATIENCE * ms);
+    int64_t most = ms > SMTPD_FILTER_PROGRESS_MS ? ms : SMTPD_FILTER_PROGRESS_MS;
+    struct mono end = loop_in_ms(fiber_loop(), most);
     if (!smtpd_milter_send(m, true, e))
         return false;
     for (unsigned n = 0; n < SMTPD_FILTER_PROGRESS_MAX; n++) {

@@ -65,14 +65,47 @@ static void seen(struct smtpd_session *s, enum message_seen_what what, struct sl
     b->ops->seen(b, &m);
 }
 
+static void wire(void *arg, struct gate_wire *out) {
+    struct smtpd_session *s = session_of(arg);
+    *out = (struct gate_wire){.hello = s->helo.n && !s->esmtp,
+                              .size = s->transaction ? s->transaction->size : 0,
+                              .stress = s->shared->stress};
+    if (!s->tls || !s->shared->tls_told)
+        return;
+    struct smtpd_tls_told told = {0}; // names are left out
+    s->shared->tls_told(s->stream.transport, &told);
+    out->tls_version = slice_str(told.version);
+    out->cipher = slice_str(told.cipher);
+    out->cipher_bits = told.bits;
+}
+
+// DUNNO and OK are what mostly comes.
+static void note_answer(struct smtpd_session *s, const struct config_filter *f, struct slice answer) {
+    bool warns = slice_istarts(answer, SLICE("WARN"));
+    if (slice_ieq(answer, SLICE("DUNNO")) || slice_ieq(answer, SLICE("OK")))
+        return;
+    journal_event(s->shared->journal, warns ? JOURNAL_WARNING : JOURNAL_INFO, "filter-said",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("filter", f->name),
+                  JOURNAL_STR("words", answer));
+}
+
+static void odd_answer(void *arg, const struct config_filter *f, struct slice answer) {
+    struct smtpd_session *s = session_of(arg);
+    journal_event(s->shared->journal, JOURNAL_WARNING, "filter-not-obeyed",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("filter", f->name),
+                  JOURNAL_STR("words", answer));
+}
+
 static FIBER_FN bool ask_delegation(void *arg, const struct config_filter *f, struct slice request, struct arena *arena,
                                     struct slice *answer) {
     struct smtpd_session *s = session_of(arg);
     struct err e;
     if (!s->shared->delegation)
         return false;
-    if (smtpd_delegation_ask(s->shared->delegation, f, request, arena, answer, &e))
+    if (smtpd_delegation_ask(s->shared->delegation, f, request, arena, answer, &e)) {
+        note_answer(s, f, *answer);
         return true;
+    }
     journal_event(s->shared->journal, JOURNAL_WARNING, "filter-failed",
                   JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("filter", f->name),
                   JOURNAL_STR("why", slice_str(e.text)));
@@ -126,6 +159,8 @@ static struct smtpd_gate *gate_for(struct smtpd_session *s) {
         .early = early,
         .in_table = ask_table,
         .ask = ask_delegation,
+        .wire = wire,
+        .odd = odd_answer,
         .record = record,
         .dmarc_seen = dmarc_seen,
         .list_states = s->shared->list_states,
@@ -361,13 +396,13 @@ static bool add_fields(struct smtpd_aside *a, struct gate *g, const struct gate_
     return !a->front.failed || err_smtp(e, 451, "4.3.0", "out of memory for a header");
 }
 
-static bool apply(struct smtpd_session *s, const struct gate_verdict *v, struct err *e) {
+static FIBER_FN bool apply(struct smtpd_session *s, const struct gate_verdict *v, struct err *e) {
     struct envelope *env = &s->transaction->envelope;
     env->tags = v->tags;
     env->tags_n = v->tags_n;
     env->flags |= (v->hold ? ENVELOPE_HOLD : 0u) | (v->quarantine ? ENVELOPE_QUARANTINE : 0u);
     if (v->redirect.n == 0)
-        return true;
+        return v->bcc.n == 0 || smtpd_transaction_add(s, v->bcc, e);
     struct envelope_recipient *to = ARENA_NEW(&s->arena, struct envelope_recipient);
     if (!to)
         return err_smtp(e, 451, "4.3.0", "out of memory");

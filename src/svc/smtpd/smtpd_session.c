@@ -221,8 +221,11 @@ static FIBER_FN void run_command(struct smtpd_session *s, const struct smtp_comm
 
 // A line that is no command. After a BDAT that can't be read nobody knows where the content ends: no going on.
 static FIBER_FN void refuse_line(struct smtpd_session *s, struct slice line, const struct err *e) {
-    if (smtp_command_verb(line) == SMTP_UNKNOWN)
-        smtpd_filter_unknown(s, line);
+    struct err words;
+    if (smtp_command_verb(line) == SMTP_UNKNOWN && !smtpd_filter_unknown(s, line, &words)) {
+        smtpd_refuse_err(s, &words);
+        return;
+    }
     if (smtp_command_verb(line) != SMTP_BDAT) {
         smtpd_refuse_err(s, e);
         return;
@@ -304,6 +307,7 @@ void smtpd_session_init(struct smtpd_session *s, struct smtpd_shared *shared, st
         .shared = shared,
         .helo = {.max = HELO_MAX},
         .user = {.max = MESSAGE_USER_MAX},
+        .name = {.max = ADDRESS_MAX},
         .arena = {.max = SMTPD_TRANSACTION_MAX},
     };
     stream_init(&s->stream, t);
@@ -314,6 +318,8 @@ void smtpd_session_init(struct smtpd_session *s, struct smtpd_shared *shared, st
 void smtpd_session_set_client(struct smtpd_session *s, const struct netaddr *client) {
     const struct config *c = s->shared->config;
     s->client = *client;
+    s->name_asked = s->name_confirmed = false;
+    buf_reset(&s->name);
     s->trusted = !smtpd_is_submission(s) && config_trusts(c, client);
     struct buf text = {.p = s->client_text, .cap = sizeof s->client_text, .max = sizeof s->client_text};
     netaddr_add_literal(&text, client);
@@ -384,6 +390,7 @@ void smtpd_session_done(struct smtpd_session *s) {
     smtpd_gate_done(s);
     arena_done(&s->arena);
     buf_done(&s->helo);
+    buf_done(&s->name);
     buf_done(&s->user);
     stream_done(&s->stream);
 }

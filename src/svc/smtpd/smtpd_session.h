@@ -42,6 +42,13 @@ struct smtpd_tls_facts {
     struct buf subject;   // the user that the client's verified certificate names
 };
 
+// What filters are told of TLS.
+struct smtpd_tls_told {
+    const char *version, *cipher; // "TLSv1.3", "TLS_AES_256_GCM_SHA384"
+    int bits;
+    struct buf subject, issuer; // of the client's verified certificate: "/O=Example/CN=alice"
+};
+
 // What a session is given; outlives it.
 struct smtpd_shared {
     const struct config *config;
@@ -55,6 +62,7 @@ struct smtpd_shared {
     void *tls_arg;
     const char *(*tls_cipher)(struct transport *t);                      // for Received; NULL: not known
     void (*tls_facts)(struct transport *t, struct smtpd_tls_facts *out); // for AUTH; NULL: nothing is known
+    void (*tls_told)(struct transport *t, struct smtpd_tls_told *out);   // for filters; likewise
     // Who signs for whom, for submission: the latest of the process that has the keys, valid until the caller waits; it
     // gives NULL before there is any, and then nothing is taken. NULL: nobody signs. Is given signer.arg.
     const struct message_keys_set *(*signers)(void *arg);
@@ -98,6 +106,8 @@ struct smtpd_session {
     int64_t talked_ms;                     // waited for commands while sessions were scarce, less what they led to
     struct buf user;                       // who authenticated, lower case; empty: nobody
     struct buf helo;                       // empty before EHLO
+    struct buf name;                       // (smtpd_name.h)
+    bool name_asked, name_confirmed;
     struct arena arena;                    // of the transaction
     struct smtpd_transaction *transaction; // NULL outside of one; in `arena`
 };

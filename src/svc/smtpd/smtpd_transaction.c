@@ -222,7 +222,7 @@ static FIBER_FN bool take_recipient(struct smtpd_session *s, const struct smtp_c
     return add_recipient(s, *whole, *whole, e);
 }
 
-bool smtpd_transaction_add(struct smtpd_session *s, struct slice address, struct err *e) {
+static FIBER_FN bool take_named(struct smtpd_session *s, struct slice address, struct err *e) {
     struct address a;
     struct slice whole;
     if (!read_address(s, address, ADDRESS_RECIPIENT, &a, e) || !address_in_arena(s, &a, &whole, e))
@@ -231,6 +231,17 @@ bool smtpd_transaction_add(struct smtpd_session *s, struct slice address, struct
     if (a.domain.n == 0 || (domain && !(domain->relayed && domain->any_recipient)))
         return take_local(s, whole, e);
     return add_recipient(s, whole, whole, e);
+}
+
+bool smtpd_transaction_add(struct smtpd_session *s, struct slice address, struct err *e) {
+    struct err why;
+    if (take_named(s, address, &why))
+        return true;
+    journal_event(s->shared->journal, JOURNAL_WARNING, "filter-recipient-refused",
+                  JOURNAL_STR("session", slice_of(s->id, sizeof s->id)), JOURNAL_STR("to", address), JOURNAL_ERR(&why));
+    if (!err_is_permanent(&why))
+        *e = why;
+    return err_is_permanent(&why);
 }
 
 static void note_discarded(struct smtpd_session *s, struct slice to) {

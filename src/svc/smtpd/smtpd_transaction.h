@@ -23,7 +23,8 @@ struct smtpd_transaction {
     struct record_filter *said; // what filters and our guard said, where there is no gate
     size_t said_n;
     struct smtpd_content content;
-    char id[QUEUE_ID_TEXT]; // of the message, once its content has begun; for filters
+    char id[QUEUE_ID_TEXT]; // of the message, for filters
+    struct slice author;    // AUTH= of MAIL, likewise
     bool discarded;         // a filter said so: it is taken, and goes nowhere
     bool chunking;          // BDAT has begun
     bool spoilt;            // a chunk could not be taken: what follows of the message can't be either (RFC 3030 2)
@@ -32,7 +33,8 @@ struct smtpd_transaction {
 // Takes all memory back; nothing when there is none.
 void smtpd_transaction_end(struct smtpd_session *s);
 
-// One more recipient, whom a filter names: through the tables where its domain is ours. False: `e`.
+// One more recipient, whom a filter names: through the tables where its domain is ours. One that isn't there is as if
+// nobody had named it. False: that can't be found out now.
 FIBER_FN MUST_CHECK bool smtpd_transaction_add(struct smtpd_session *s, struct slice address, struct err *e);
 
 // The commands, with their replies.
