@@ -1,18 +1,17 @@
 // args: options by getopt_long.
 #include "cmd/args.h"
 
-#include "base/slice.h"
-
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 // --now stands alone (dkim rotate) or has a time behind it, as --now=TIME too.
 static void take_now(struct args *a, int argc, char **argv) {
     a->now = true;
     if (optarg)
         a->now_time = optarg;
-    else if (optind < argc && ascii_digit(argv[optind][0]))
+    else if (optind < argc && argv[optind][0] && argv[optind][strspn(argv[optind], "0123456789")] == '\0')
         a->now_time = argv[optind++];
 }
 

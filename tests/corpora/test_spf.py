@@ -52,6 +52,16 @@ def test_command(cases, posthouse, tmp_path):
     assert wrong == []
 
 
+@pytest.mark.parametrize('words, code', [(['--now', '5'], 0), (['--now=5'], 0), (['--now'], 64), (['--now=x'], 64),
+                                         (['--now', '5x'], 64)])
+def test_time(posthouse, tmp_path, words, code):
+    (tmp_path / 'zone').write_text('a.test TXT "v=spf1 exp=e.test -all"\ne.test TXT "%{t}"\n')
+    done = subprocess.run([posthouse, 'verify', 'spf', '--dns', str(tmp_path / 'zone'), '--ip', '192.0.2.1', '--from',
+                           'x@a.test', '--json', *words], capture_output=True, text=True, timeout=20)
+    assert done.returncode == code, done
+    assert code or json.loads(done.stdout)['spf']['explanation'] == '5'
+
+
 def test_words_without_end(posthouse, tmp_path):
     """What nobody says, JSON holds all the same."""
     (tmp_path / 'zone').write_text('')
