@@ -121,7 +121,7 @@ def by_walk(case, name, new):
         if i and record.get('psd') == 'y':
             return name[:-len(n) - 1].split('.')[-1] + '.' + n, n
         top = n
-        if record.get('psd') == 'n':
+        if record.get('psd') in ('y', 'n'):
             break
     return top, None
 
