@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 enum {
-    FIRST_MS = 2 * MS_SECOND, // by then it is known whether DNS is there
+    FIRST_MS = 2 * MS_SECOND, // by then it is known whether DNS is there; mostly it is much sooner
+    STEP_MS = 20,
     EVERY_MS = 2 * MS_MINUTE,
     AWAY_MS = 10 * MS_SECOND, // where it isn't
     TEST_MS = 10 * MS_SECOND, // of one list
@@ -62,7 +63,9 @@ static void count(const struct smtpd_lists *l) {
 
 static void look(void *arg) {
     struct smtpd_lists *l = arg;
-    bool go_on = fiber_sleep(FIRST_MS);
+    bool go_on = true;
+    for (int64_t ms = 0; ms < FIRST_MS && go_on && !l->dns->ever; ms += STEP_MS)
+        go_on = fiber_sleep(STEP_MS);
     while (go_on) {
         for (size_t i = 0; i < l->config->gate.lists_n && !l->dns->away && !fiber_cancelled(); i++)
             test(l, i);
