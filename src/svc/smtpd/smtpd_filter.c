@@ -52,6 +52,9 @@ static void forget_message(struct smtpd_filters *f) {
     smtpd_filter_spool_done(f, &f->fresh);
     buf_trim(&f->header);
     buf_trim(&f->chunk);
+    if (f->gathers && f->outside->hold)
+        f->outside->hold(f->arg, -(int64_t)MILTER_CHUNK);
+    f->gathers = false;
     arena_reset(&f->arena);
     f->sender = f->params = f->recipient = SLICE_EMPTY;
     f->facts = (struct smtpd_filter_facts){0};

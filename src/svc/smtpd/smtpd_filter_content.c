@@ -97,11 +97,18 @@ static FIBER_FN void tell_chunk(struct smtpd_filters *f, struct smtpd_milter *m)
     buf_reset(&f->chunk);
 }
 
+// Where nothing more may be held, pieces are told as they come.
+static bool may_gather(struct smtpd_filters *f) {
+    if (!f->gathers)
+        f->gathers = !f->outside->hold || f->outside->hold(f->arg, MILTER_CHUNK);
+    return f->gathers;
+}
+
 // Bodies come in small pieces, and each that is told costs an answer: they are gathered until a chunk is full.
 static FIBER_FN void gather(struct smtpd_filters *f, struct smtpd_milter *m, struct slice piece) {
     while (piece.n && !f->decided && wants_body(m) && !m->skip_body) {
         struct slice part = slice_upto(piece, MILTER_CHUNK - f->chunk.n);
-        if (f->chunk.n == 0 && part.n == MILTER_CHUNK)
+        if ((f->chunk.n == 0 && part.n == MILTER_CHUNK) || !may_gather(f))
             tell_body(f, m, part);
         else if (buf_add(&f->chunk, part) && f->chunk.n == MILTER_CHUNK)
             tell_chunk(f, m);

@@ -80,6 +80,7 @@ struct smtpd_filters {
     struct slice recipient;
     size_t recipients;                   // that were taken
     struct buf chunk;                    // of the body, for the filter in hand
+    bool gathers;                        // room for a chunk is held
     bool begun;                          // content
     bool decided;                        // `verdict` holds
     struct smtpd_filter_verdict verdict; // of content
