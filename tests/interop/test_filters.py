@@ -210,6 +210,7 @@ def test_trusted_clients(sites, peer):
 
 
 SIGNED = {
+    'in front of all': header(b'i', 'Subject', 'changed', 0) + header(b'i', 'X-New', 'x', 0),
     'header': header(b'm', 'Subject', 'changed', 1),
     'body': packet(b'b', b'another body\r\n' * 4000) * 3,
     'both': header(b'h', 'X-New', 'x') + header(b'm', 'Subject', 'changed', 1) + packet(b'b', b'neu\n\xc3\xa4')}
