@@ -67,8 +67,3 @@ bool err_while(struct err *e, const char *format, ...) {
     snprintf(e->text + n, sizeof e->text - n, ": %s", inner);
     return false;
 }
-
-const char *err_kind_name(enum err_kind kind) {
-    static const char *const names[] = {"temporary", "permanent", "cancelled", "timeout", "bug"};
-    return names[kind];
-}

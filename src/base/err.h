@@ -43,8 +43,5 @@ bool err_sys(struct err *e, int sys, const char *format, ...) __attribute__((for
 // Puts "context: " in front of the text. Returns false.
 bool err_while(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// "temporary", "permanent", ...
-const char *err_kind_name(enum err_kind kind);
-
 // Whether mail that met this error should be given up: only what somebody called permanent.
 static inline bool err_is_permanent(const struct err *e) { return e->kind == ERR_PERMANENT; }

@@ -12,12 +12,6 @@ struct known {
     struct wall when; // WAITING: first sight; else the last use that was noted
 };
 
-const char *greylist_kind_name(enum greylist_kind k) {
-    static const char *const names[] = {"waiting", "proven", "wrote-to", "wrote-to"};
-    assert(k < GREYLIST_KINDS);
-    return names[k];
-}
-
 void greylist_init(struct greylist *g, const struct config_greylist *c, const struct hash_key *key) {
     *g = (struct greylist){.config = c};
     for (int k = 0; k < GREYLIST_KINDS; k++)

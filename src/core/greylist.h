@@ -25,8 +25,6 @@
 
 enum greylist_kind { GREYLIST_WAITING, GREYLIST_PROVEN, GREYLIST_ADDRESS, GREYLIST_DOMAIN, GREYLIST_KINDS };
 
-const char *greylist_kind_name(enum greylist_kind k); // waiting proven wrote-to wrote-to
-
 enum {
     GREYLIST_ENTRIES = 200000, // of each kind
     GREYLIST_NAME_MAX = 200,   // bytes of a domain or a recipient that count

@@ -171,9 +171,10 @@ struct text {
 };
 
 static void note(void *arg, const struct greylist_line *l) {
+    static const char *const kinds[GREYLIST_KINDS] = {"waiting", "proven", "wrote-to", "wrote-to"};
     struct text *t = arg;
     size_t n = strlen(t->p);
-    snprintf(t->p + n, sizeof t->p - n, "%s %.*s [%.*s] [%.*s] %lld\n", greylist_kind_name(l->kind), SLICE_ARG(l->who),
+    snprintf(t->p + n, sizeof t->p - n, "%s %.*s [%.*s] [%.*s] %lld\n", kinds[l->kind], SLICE_ARG(l->who),
              SLICE_ARG(l->sender), SLICE_ARG(l->recipient), (long long)(l->until.ms - l->since.ms));
 }
 

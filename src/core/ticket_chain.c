@@ -28,10 +28,6 @@ int64_t ticket_epoch(struct wall now, int64_t life_ms) {
     return now.ms / length_of(life_ms);
 }
 
-struct wall ticket_epoch_end(int64_t epoch, int64_t life_ms) {
-    return (struct wall){(epoch + 1) * length_of(life_ms)};
-}
-
 static void step(struct ticket_chain *c) {
     uint8_t next[DIGEST_SHA256_SIZE];
     _Static_assert(sizeof next == TICKET_SECRET, "the chain is made of digests");

@@ -21,9 +21,6 @@ bool ticket_chain_unpack(struct slice bytes, struct ticket_chain *out);
 // The epoch that a time lies in, for tickets that live `life_ms` (at least 1).
 int64_t ticket_epoch(struct wall now, int64_t life_ms);
 
-// When the next one begins.
-struct wall ticket_epoch_end(int64_t epoch, int64_t life_ms);
-
 enum { TICKET_EPOCHS_BACK = 4, TICKET_STEPS_MAX = 1 << 20 };
 
 // Forward, to `epoch`; nothing when it is there or past it. False when that is further than TICKET_STEPS_MAX: then a

@@ -60,11 +60,10 @@ static void add_comment(struct buf *out, struct slice text) {
     buf_add_char(out, ')');
 }
 
-// --- the clauses; `fold` comes before each
+// --- the clauses, each on a line of its own
 
 struct writer {
     struct buf *out;
-    const char *fold;
     unsigned clauses;
 };
 
@@ -76,7 +75,7 @@ static size_t line_length(const struct buf *out) {
 static void add_property(struct writer *w, const char *name, struct slice value) {
     if (!value.n)
         return;
-    bool folds = *w->fold == '\r' && line_length(w->out) + strlen(name) + value.n + 2 > LINE_WISHED;
+    bool folds = line_length(w->out) + strlen(name) + value.n + 2 > LINE_WISHED;
     buf_add_str(w->out, folds ? "\r\n\t " : " ");
     buf_add_str(w->out, name);
     buf_add_char(w->out, '=');
@@ -86,7 +85,7 @@ static void add_property(struct writer *w, const char *name, struct slice value)
 static void begin(struct writer *w, const char *method, const char *result) {
     if (w->clauses++)
         buf_add_char(w->out, ';');
-    buf_add_str(w->out, w->clauses > 1 || *w->fold == '\r' ? w->fold : "");
+    buf_add_str(w->out, "\r\n\t");
     buf_add_str(w->out, method);
     buf_add_char(w->out, '=');
     buf_add_str(w->out, result);
@@ -168,25 +167,17 @@ static void write_all(struct writer *w, const struct auth_results *r) {
     write_dkim(w, r->dkim);
     write_dmarc(w, r->dmarc, r->from);
     write_arc(w, r->arc);
-    if (w->clauses == 0) {
-        buf_add_str(w->out, *w->fold == '\r' ? " " : "");
-        buf_add_str(w->out, "none");
-    }
+    if (w->clauses == 0)
+        buf_add_str(w->out, " none");
 }
 
 bool auth_results_write(const struct auth_results *r, struct buf *out) {
-    struct writer w = {.out = out, .fold = "\r\n\t"};
+    struct writer w = {.out = out};
     buf_add_str(out, "Authentication-Results: ");
     add_value(out, r->authserv);
     buf_add_char(out, ';');
     write_all(&w, r);
     return buf_add_str(out, "\r\n") && !out->failed;
-}
-
-bool auth_results_write_words(const struct auth_results *r, struct buf *out) {
-    struct writer w = {.out = out, .fold = " "};
-    write_all(&w, r);
-    return !out->failed;
 }
 
 // --- forged ones

@@ -27,9 +27,6 @@ enum auth_results_iprev { AUTH_IPREV_PASS, AUTH_IPREV_FAIL, AUTH_IPREV_TEMPERROR
 // field that reads as it should. "none" where nothing was checked. False: `out` is full.
 bool auth_results_write(const struct auth_results *r, struct buf *out);
 
-// What stands after the authserv-id and ";" alone, on one line: for ARC-Authentication-Results.
-bool auth_results_write_words(const struct auth_results *r, struct buf *out);
-
 // Whether the value of an Authentication-Results (or ARC's) field speaks in our name: its authserv-id, comments and
 // case aside, is `ours` or a name below it (RFC 8601 5). One that can't be read counts as forged if our name stands
 // anywhere before its first ';'.

@@ -10,11 +10,6 @@ static const char version[] = "v=STSv1";
 
 // --- the record
 
-bool mta_sts_is_record(struct slice txt) {
-    struct sts_fields fields;
-    return sts_fields_begin(txt, version, &fields, NULL);
-}
-
 static bool check_id(const struct sts_fields *f, struct slice id, struct err *e) {
     if (id.n > MTA_STS_ID_MAX)
         return sts_fields_wrong(f->text, id.p + MTA_STS_ID_MAX, e, "an id has up to 32 letters and digits");

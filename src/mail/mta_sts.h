@@ -12,9 +12,6 @@ struct mta_sts_record {
 // Slices are views into `text`. `e`: "column 10: ...".
 MUST_CHECK bool mta_sts_record_parse(struct slice text, struct mta_sts_record *out, struct err *e);
 
-// Whether a TXT record is one at all: "v=STSv1" and a semicolon.
-bool mta_sts_is_record(struct slice txt);
-
 enum mta_sts_mode { MTA_STS_NONE, MTA_STS_TESTING, MTA_STS_ENFORCE };
 const char *mta_sts_mode_name(enum mta_sts_mode m);
 

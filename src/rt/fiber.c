@@ -30,7 +30,6 @@ struct fiber {
     void *fake_stack; // of the address sanitizer, while parked
     enum fiber_state state;
     enum fiber_wake reason;
-    int no_suspend;
 };
 
 // The one per-thread fact: which fiber runs. A process has one thread of control.
@@ -160,7 +159,6 @@ static void set_deadline(struct fiber *f, struct mono deadline) {
 
 static enum fiber_wake park_uncancelled(struct fiber *f, struct mono deadline) {
     struct loop *loop = f->group->loop;
-    assert(f->no_suspend == 0);
     set_deadline(f, deadline);
     f->state = FIBER_STATE_PARKED;
     f->parked_at = loop->now;
@@ -194,7 +192,7 @@ bool fiber_park_err(struct mono deadline, const char *what, struct err *e) {
 
 void fiber_yield(void) {
     struct fiber *f = fiber_self();
-    assert(f && f->no_suspend == 0);
+    assert(f);
     f->state = FIBER_STATE_READY;
     loop_ready(f->group->loop, &f->resume);
     to_loop(f);
@@ -233,9 +231,6 @@ void fiber_cond_wake_all(struct fiber_cond *c) {
     while (c->waiters.next && !list_empty(&c->waiters))
         fiber_cond_wake_one(c);
 }
-
-void fiber_no_suspend_begin(void) { fiber_self()->no_suspend++; }
-void fiber_no_suspend_end(void) { fiber_self()->no_suspend--; }
 
 static void trim_parked(struct loop_timer *t) {
     struct loop *loop = LIST_ENTRY(t, struct loop, trim);

@@ -67,7 +67,3 @@ struct fiber_cond {
 FIBER_FN enum fiber_wake fiber_cond_wait(struct fiber_cond *c, struct mono deadline);
 void fiber_cond_wake_all(struct fiber_cond *c);
 void fiber_cond_wake_one(struct fiber_cond *c);
-
-// Between these two no wait is allowed (asserted).
-void fiber_no_suspend_begin(void);
-void fiber_no_suspend_end(void);

@@ -37,12 +37,6 @@ bool signals_open(struct signals *s, struct loop *loop, struct fiber_cond *wake,
     return err_sys(e, sys, "receiving signals");
 }
 
-void signals_close(struct signals *s, struct loop *loop) {
-    int fd = s->watch.fd;
-    loop_fd_remove(loop, &s->watch);
-    close(fd);
-}
-
 enum signals_got signals_next(struct signals *s) {
     struct signalfd_siginfo info;
     if (read(s->watch.fd, &info, sizeof info) != sizeof info)

@@ -11,7 +11,6 @@ struct signals {
 
 // From now on INT, TERM, HUP and CHLD come only here, and PIPE is ignored; `wake` is woken when one came.
 MUST_CHECK bool signals_open(struct signals *s, struct loop *loop, struct fiber_cond *wake, struct err *e);
-void signals_close(struct signals *s, struct loop *loop);
 
 enum signals_got { SIGNALS_NONE, SIGNALS_STOP, SIGNALS_RELOAD, SIGNALS_CHILD };
 

@@ -411,7 +411,6 @@ struct sim_disk *sim_disk_new(struct seed *seed) {
 }
 
 void sim_disk_set_faults(struct sim_disk *d, const struct sim_disk_faults *faults) { d->faults = *faults; }
-uint64_t sim_disk_used(const struct sim_disk *d) { return d->used; }
 
 void sim_disk_fall_at(struct sim_disk *d, uint64_t operations, void (*callback)(void *arg), void *arg) {
     d->falls_in = operations;

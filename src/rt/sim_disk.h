@@ -38,4 +38,3 @@ bool sim_disk_durable_has(struct sim_disk *d, struct slice needle);
 // Walks the files as they are now.
 void sim_disk_each(struct sim_disk *d, void (*each)(void *arg, const char *name, struct slice bytes), void *arg);
 
-uint64_t sim_disk_used(const struct sim_disk *d); // bytes

@@ -142,12 +142,6 @@ bool stream_line(struct stream *s, size_t max, struct mono deadline, struct slic
     }
 }
 
-size_t stream_discard_input(struct stream *s) {
-    size_t n = stream_unread(s);
-    free_input(s);
-    return n;
-}
-
 void stream_wipe(struct stream *s) {
     if (!s->in)
         return;

@@ -43,9 +43,6 @@ FIBER_FN MUST_CHECK bool stream_line(struct stream *s, size_t max, struct mono d
 void stream_put(struct stream *s, struct slice bytes);
 FIBER_FN MUST_CHECK bool stream_flush(struct stream *s, struct err *e);
 
-// Drops what is unread: plaintext before a TLS handshake (RFC 3207 4.2). Gives how much there was.
-size_t stream_discard_input(struct stream *s);
-
 // Overwrites what was consumed: it held a secret. Views are gone.
 void stream_wipe(struct stream *s);
 

@@ -51,7 +51,7 @@ static void check_field(struct slice field) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    BUF_AUTO struct buf out = {.max = 1 << 20}, words = {.max = 1 << 20};
+    BUF_AUTO struct buf out = {.max = 1 << 20};
     struct slice rest = slice_of(data, size);
     (void)auth_results_forged(rest, SLICE("mx.example.org"));
     struct slice sender = cut(&rest), helo = cut(&rest), domain = cut(&rest), identity = cut(&rest), why = cut(&rest);
@@ -69,7 +69,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                              .user = SLICE("u")};
     FUZZ_CHECK(auth_results_write(&r, &out));
     check_field(buf_slice(&out));
-    FUZZ_CHECK(auth_results_write_words(&r, &words));
-    FUZZ_CHECK(slice_find(buf_slice(&words), '\n') == words.n && slice_find(buf_slice(&words), '\r') == words.n);
     return 0;
 }

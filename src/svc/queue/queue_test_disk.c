@@ -165,15 +165,6 @@ bool queue_test_flip(struct queue_test_world *w, const char *name, uint64_t offs
     return ok && queue_test_overwrite(w, name, offset, &byte, 1);
 }
 
-bool queue_test_exists(struct queue_test_world *w, const char *name) {
-    struct disk_file *f;
-    struct err e;
-    if (!disk_open(w->disk.mount, name, DISK_READ, &f, &e))
-        return false;
-    disk_file_close(f);
-    return true;
-}
-
 struct counting {
     const char *prefix;
     size_t n;

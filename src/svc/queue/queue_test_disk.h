@@ -36,5 +36,4 @@ void queue_test_world_restart(struct queue_test_world *w, bool power);
 // Flips a bit of a file for good; false when it doesn't reach there.
 bool queue_test_flip(struct queue_test_world *w, const char *name, uint64_t offset);
 bool queue_test_overwrite(struct queue_test_world *w, const char *name, uint64_t offset, const void *bytes, size_t n);
-bool queue_test_exists(struct queue_test_world *w, const char *name);
 size_t queue_test_count(struct queue_test_world *w, const char *directory, const char *prefix);
