@@ -208,6 +208,29 @@ def test_probing_for_recipients_is_noticed(sites):
     assert site.metric('posthouse_volume_hour', what='unknown') == 15
 
 
+def test_a_reload_or_a_kill_is_no_way_around_a_rate(sites):
+    site = sites(LENIENT + 'rate messages by client 2 per hour\n')
+    with enter(site, '127.1.0.1') as w:
+        for code in (250, 250, 451):
+            w.expect(code, 'MAIL FROM:<bob@example.net>')
+            w.say('RSET')
+    for again in (lambda: site.run('reload'), lambda: kill_policy(site)):
+        pid = policy_pid(site)
+        again()
+        wait_until(lambda: policy_pid(site) not in (0, pid), 10)
+        with enter(site, '127.1.0.1') as w:
+            assert 'too many messages from 127.1.0.1' in w.expect(451, 'MAIL FROM:<bob@example.net>')[0]
+
+
+def test_who_errs_on_is_shut_out_in_the_session(sites):
+    site = sites(LENIENT + 'shutout { points 6; tarpit 0s .. 0s }\n')
+    with enter(site, '127.1.0.1') as w:
+        w.expect(250, 'MAIL FROM:<bob@example.net>')
+        for n in range(6):
+            w.expect(550, f'RCPT TO:<user{n}@example.org>')
+        assert 'misbehaved too often' in w.expect(421)[0]
+
+
 def test_good_mail_is_counted(sites):
     site = sites(LENIENT)
     with enter(site, '127.1.0.1') as w:
