@@ -43,8 +43,11 @@ static void speak(void *arg) {
     char reply[4096];
     size_t n;
     while (s->rest.n) {
-        if (s->client->ops->write(s->client, slice_upto(s->rest, s->step), &n, NULL) == TRANSPORT_SOME)
+        enum transport_got wrote = s->client->ops->write(s->client, slice_upto(s->rest, s->step), &n, NULL);
+        if (wrote == TRANSPORT_SOME)
             s->rest = slice_from(s->rest, n);
+        else if (wrote != TRANSPORT_AGAIN) // the session has ended
+            break;
         fiber_yield();
         while (s->client->ops->read(s->client, reply, sizeof reply, &n, NULL) == TRANSPORT_SOME)
             ;
