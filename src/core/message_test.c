@@ -64,7 +64,6 @@ static void test_submit_limits(void **state) {
 }
 
 static void test_piece(void **state) {
-    struct arena arena ARENA_AUTO = {.max = MAX};
     struct buf b BUF_AUTO = {.max = MAX};
     struct message_piece got;
     assert_true(message_piece_pack_head(&b, 9));
@@ -100,7 +99,6 @@ static void test_open(void **state) {
 }
 
 static void test_submit_reply(void **state) {
-    struct arena arena ARENA_AUTO = {.max = MAX};
     struct buf b BUF_AUTO = {.max = MAX};
     struct message_submit_reply m = {.slot = 2, .smtp = 452, .enhanced = {4, 3, 1}, .text = SLICE("disk full")}, got;
     assert_true(message_submit_reply_pack(&b, &m));
@@ -180,7 +178,6 @@ static void test_work(void **state) {
 }
 
 static void test_read(void **state) {
-    struct arena arena ARENA_AUTO = {.max = MAX};
     struct buf b BUF_AUTO = {.max = MAX};
     struct message_read m = {.queue_id = 1, .offset = 1ull << 40, .n = MESSAGE_INLINE_MAX}, got;
     assert_true(message_read_pack(&b, &m));
@@ -280,7 +277,6 @@ static void test_expand(void **state) {
 }
 
 static void test_owns(void **state) {
-    struct arena arena ARENA_AUTO = {.max = MAX};
     struct buf b BUF_AUTO = {.max = MAX};
     struct message_owns got;
     enum message_ownership result;
