@@ -12,6 +12,7 @@ struct running {
     struct simulate *s;
     const struct simulate_session *session;
     struct gate *gate;
+    bool stranger; // no user, of no trusted network
 };
 
 static struct simulate_step *begin_step(struct simulate *s, enum config_stage stage) {
@@ -34,7 +35,7 @@ static bool decide(struct running *r, enum config_stage stage, struct slice reci
     struct simulate_step *step = begin_step(r->s, stage);
     struct gate_verdict v;
     step->recipient = recipient;
-    if (r->session->user.n) // policy is for strangers
+    if (!r->stranger) // nobody else has a gate
         return true;
     gate_decide(r->gate, stage, &v);
     if (!step->greylisted || r->s->came_back || r->s->once)
@@ -180,6 +181,7 @@ static void run(struct running *r, enum config_stage until) {
 
 void simulate_run(struct simulate *s, const struct simulate_session *session, enum config_stage until) {
     struct running r = {.s = s, .session = session};
+    r.stranger = !session->user.n && !config_trusts(s->config, &session->client);
     bool came_back = s->came_back;
     arena_reset(&s->arena);
     s->first = s->last = NULL;

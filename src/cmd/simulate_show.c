@@ -175,7 +175,7 @@ static void print_configuration(const struct simulate *s) {
     putchar('\n');
 }
 
-static void print_client(const struct simulate_session *session) {
+static void print_client(const struct simulate *s, const struct simulate_session *session) {
     char text[64];
     struct buf b = {.p = text, .cap = sizeof text, .max = sizeof text};
     netaddr_add_ip(&b, &session->client);
@@ -188,6 +188,8 @@ static void print_client(const struct simulate_session *session) {
         printf(", logged in as ");
         print_slice(session->user, VALUE_SHOWN);
         printf(": policy is for strangers, and asks no user");
+    } else if (config_trusts(s->config, &session->client)) {
+        printf(", trusted by \"relay from\": policy is for strangers, and asks no such client");
     }
     printf("\n\n");
 }
@@ -247,7 +249,7 @@ static void print_verdict(const struct simulate *s) {
 
 void simulate_show(const struct simulate *s, const struct simulate_session *session) {
     print_configuration(s);
-    print_client(session);
+    print_client(s, session);
     for (const struct simulate_step *step = s->first; step; step = step->next)
         print_step(step);
     if (s->results.n)

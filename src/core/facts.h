@@ -53,7 +53,7 @@ enum fact_type {
     X(PROVEN,                "proven",               BOOL,   RECIPIENT, "it came back after a greylisting, is known or allowed, or we wrote to it") \
     X(SIZE,                  "size",                 NUMBER, CONTENT,   "bytes of the message")                                  \
     X(HOPS,                  "hops",                 NUMBER, CONTENT,   "Received fields")                                       \
-    X(HEADER,                "header",               TEXT,   CONTENT,   "header NAME: the field's value, unfolded; empty where there is none") \
+    X(HEADER,                "header",               TEXT,   CONTENT,   "header NAME: the field's value, unfolded; empty where there is none; of several any") \
     X(FROM,                  "from",                 TEXT,   CONTENT,   "address of From")                                       \
     X(FROM_DOMAIN,           "from.domain",          TEXT,   CONTENT,   "its domain")                                            \
     X(FROM_SEVERAL,          "from.several",         BOOL,   CONTENT,   "there are several From fields, or addresses of several domains in it") \

@@ -34,12 +34,20 @@ const struct gate_from *gate_find_from(struct gate *g) {
     return &m->from;
 }
 
+// A line for each field of that name.
 static struct slice field_value(struct gate *g, struct slice name) {
-    BUF_AUTO struct buf b = {.max = GATE_HEADER_VALUE};
+    BUF_AUTO struct buf b = {.max = 2 * GATE_HEADER_VALUE};
+    struct slice rest = g->message->content.header;
     struct header_field field;
-    if (!header_find(g->message->content.header, name, &field))
-        return SLICE_EMPTY;
-    header_unfold(&b, slice_upto(field.value, GATE_HEADER_VALUE));
+    bool again = false;
+    while (b.n < GATE_HEADER_VALUE && header_next(&rest, &field)) {
+        if (!slice_ieq(field.name, name))
+            continue;
+        if (again)
+            buf_add_char(&b, '\n');
+        again = true;
+        header_unfold(&b, slice_upto(field.value, GATE_HEADER_VALUE - b.n));
+    }
     return arena_dup(&g->mail.arena, buf_slice(&b));
 }
 

@@ -63,32 +63,48 @@ static bool is_among(struct look *l, const struct rule_expression *e, const stru
     return false;
 }
 
+static bool holds_of(struct look *l, const struct rule_expression *e, const struct fact_value *v) {
+    bool number = v->type == FACT_NUMBER;
+    switch (e->op) {
+    case RULE_IS:
+        return v->yes;
+    case RULE_EQUAL:
+    case RULE_UNEQUAL:
+        return number ? v->number == e->number : is_among(l, e, v);
+    case RULE_LESS:
+        return v->number < e->number;
+    case RULE_AT_MOST:
+        return v->number <= e->number;
+    case RULE_MORE:
+        return v->number > e->number;
+    case RULE_AT_LEAST:
+        return v->number >= e->number;
+    case RULE_IN:
+        return is_among(l, e, v);
+    default:
+        return pattern_matches(e->pattern, v->text);
+    }
+}
+
+// A field that is there several times has a line for each: a harmless one in front must not hide another.
+static bool holds_of_any(struct look *l, const struct rule_expression *e, const struct fact_value *v) {
+    struct fact_value one = *v;
+    struct slice rest = v->text;
+    do {
+        slice_cut(rest, '\n', &one.text, &rest);
+        if (holds_of(l, e, &one))
+            return true;
+    } while (rest.n);
+    return false;
+}
+
 static bool compare(struct look *l, const struct rule_expression *e) {
     struct fact_value v = {.type = fact_infos[e->fact].type};
     l->run->facts->get(l->run->facts, e->fact, e->name, &v);
     assert(v.type == fact_infos[e->fact].type);
     note(l, e, &v);
-    bool number = v.type == FACT_NUMBER;
-    switch (e->op) {
-    case RULE_IS:
-        return v.yes;
-    case RULE_EQUAL:
-        return number ? v.number == e->number : is_among(l, e, &v);
-    case RULE_UNEQUAL:
-        return number ? v.number != e->number : !is_among(l, e, &v);
-    case RULE_LESS:
-        return v.number < e->number;
-    case RULE_AT_MOST:
-        return v.number <= e->number;
-    case RULE_MORE:
-        return v.number > e->number;
-    case RULE_AT_LEAST:
-        return v.number >= e->number;
-    case RULE_IN:
-        return is_among(l, e, &v);
-    default:
-        return pattern_matches(e->pattern, v.text);
-    }
+    bool holds = e->fact == FACT_HEADER ? holds_of_any(l, e, &v) : holds_of(l, e, &v);
+    return e->op == RULE_UNEQUAL ? !holds : holds;
 }
 
 // As deep as the parser let it be.
@@ -192,8 +208,8 @@ static void add_fact(struct buf *b, struct rule_facts *facts, struct slice inner
             continue;
         struct fact_value v = {.type = fact_infos[f].type};
         facts->get(facts, f, header, &v);
-        if (v.type == FACT_TEXT)
-            v.text = slice_upto(v.text, PIECE_MAX);
+        if (v.type == FACT_TEXT) // of several fields the first
+            v.text = slice_upto(slice_upto(v.text, f == FACT_HEADER ? slice_find(v.text, '\n') : v.text.n), PIECE_MAX);
         fact_value_add(&text, &v);
         add_printable(b, slice_upto(buf_slice(&text), PIECE_MAX));
         return;

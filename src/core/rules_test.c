@@ -132,6 +132,33 @@ static void test_expressions(void **state) {
     }
 }
 
+// A field that is there twice is each of them.
+static void test_fields(void **state) {
+    static const struct {
+        const char *expression, *value;
+        bool holds;
+    } cases[] = {
+        {"header X-Flag = yes", "no\nYES", true},      {"header X-Flag = yes", "no\nnever", false},
+        {"header X-Flag != yes", "no\nyes", false},    {"header X-Flag matches \"^y.s$\"", "no\nyes", true},
+        {"header X-Flag in a, yes", "no\nyes", true},  {"header X-Flag in friends", "x\nann@example.net", true},
+        {"header X-Flag != \"\"", "no\nyes", true},    {"header X-Flag != \"\"", "", false},
+        {"not header X-Flag = yes", "no\nyes", false}, {"header X-Flag = \"\"", "", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        struct rule_run run;
+        char policy[256], facts[64];
+        snprintf(policy, sizeof policy, "policy content { reject when %s }", cases[i].expression);
+        snprintf(facts, sizeof facts, "X-Flag=%s", cases[i].value);
+        begin(&w, policy);
+        w.known = facts;
+        rule_run_begin(&run, w.config->gate.policy[CONFIG_STAGE_CONTENT], &w.facts, &w.arena);
+        if ((rule_run_next(&run) != NULL) != cases[i].holds)
+            fail_msg("%s of %s", cases[i].expression, cases[i].value);
+        end(&w);
+    }
+}
+
 static void test_run(void **state) {
     struct world w;
     struct rule_run run;
@@ -344,11 +371,11 @@ static void test_facts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_expressions),     cmocka_unit_test(test_run),
-        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_text_is_bounded), cmocka_unit_test(test_built_in),
-        cmocka_unit_test(test_trusted_is_free), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_expressions), cmocka_unit_test(test_run),
+        cmocka_unit_test(test_fields),      cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_texts),       cmocka_unit_test(test_text_is_bounded),
+        cmocka_unit_test(test_built_in),    cmocka_unit_test(test_trusted_is_free),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,6 +256,20 @@ def test_a_user_is_no_stranger(house):
     assert result['verdict']['outcome'] == 'taken' and not any(s['rules'] for s in result['steps'])
 
 
+def test_a_trusted_client_is_no_stranger(house):
+    """As in the server: policy isn't asked about clients of relay from."""
+    house.configure('policy mail { reject }')
+    result = house.session('10.1.1.1', 'pc', 'ann@our.example', 'x@elsewhere.example')
+    assert result['verdict']['outcome'] == 'taken' and not any(s['rules'] for s in result['steps'])
+    assert house.session('192.0.2.2', 'pc', 'ann@good.example')['verdict']['stage'] == 'mail'
+
+
+def test_a_field_that_is_there_twice(house):
+    house.configure('policy content { discard when header X-Spam-Flag = yes }')
+    house.write('message', 'X-Spam-Flag: NO\n' + MESSAGE.replace('\n\n', '\nX-Spam-Flag: YES\n\n'))
+    assert house.session('192.0.2.2', 'mail.good.example', 'ann@good.example')['verdict']['outcome'] == 'discarded'
+
+
 def test_thrown_away_or_held_by_recipient(house):
     house.configure('policy recipient { discard when recipient = bob@our.example; hold when recipient = alice@our.example }')
     def outcome(*rcpts, message=True):
