@@ -15,7 +15,7 @@ struct match {
     struct arena arena;
     struct map names; // from the name to its own bytes
     struct netaddr_net *nets;
-    size_t nets_n;
+    size_t nets_n, nets_cap;
     bool lengths[2][LENGTHS]; // that occur in `nets`: IPv4, IPv6
     struct pattern *patterns[MATCH_PATTERNS_MAX];
     size_t patterns_n;
@@ -44,7 +44,10 @@ static bool add_net(struct reader *r, struct slice s) {
     struct netaddr_net net;
     if (!netaddr_parse_net(s, &net))
         return false;
-    m->nets = mem_grow(m->nets, m->nets_n + 1, sizeof *m->nets);
+    if (m->nets_n == m->nets_cap) {
+        m->nets_cap = m->nets_cap ? 2 * m->nets_cap : 64;
+        m->nets = mem_grow(m->nets, m->nets_cap, sizeof *m->nets);
+    }
     m->nets[m->nets_n++] = net;
     m->lengths[net.base.family == NETADDR_V6][net.bits] = true;
     return true;
