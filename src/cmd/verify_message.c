@@ -56,7 +56,8 @@ static bool check_dmarc(struct oracle *o, struct arena *arena, struct verify_fou
     if (!list)
         return false;
     for (size_t i = 0; i < f->dkim.n; i++)
-        list[i] = (struct dmarc_signature){f->dkim.list[i].domain, f->dkim.list[i].selector, f->dkim.list[i].result};
+        list[i] = (struct dmarc_signature){f->dkim.list[i].domain, f->dkim.list[i].selector,
+                                           dkim_verdict_relied(&f->dkim.list[i])};
     struct dmarc_query q = {.from_domain = f->author, .dkim = list, .dkim_n = f->dkim.n};
     if (f->spf_done) {
         q.spf = f->spf.result;

@@ -38,6 +38,7 @@ static void put_signature(struct json *j, const struct dkim_verdict *s) {
     json_put_slice(j, "algorithm", s->algorithm);
     json_put_u64(j, "bits", s->bits);
     json_put_bool(j, "testing", s->testing);
+    json_put_u64(j, "unsigned", s->unsigned_n);
     json_put_slice(j, "why", s->why);
     json_end(j);
 }

@@ -79,9 +79,9 @@ static struct slice find_dkim_domains(struct gate *g) {
     if (!v || g->message->dkim_domains.p)
         return g->message->dkim_domains;
     for (size_t i = 0; i < v->n; i++) {
-        bool again = v->list[i].result != DKIM_PASS;
+        bool again = dkim_verdict_relied(&v->list[i]) != DKIM_PASS;
         for (size_t k = 0; k < i && !again; k++)
-            again = v->list[k].result == DKIM_PASS && slice_eq(v->list[k].domain, v->list[i].domain);
+            again = dkim_verdict_relied(&v->list[k]) == DKIM_PASS && slice_eq(v->list[k].domain, v->list[i].domain);
         if (again)
             continue;
         buf_add_str(&b, b.n ? " " : "");
@@ -101,7 +101,7 @@ static void check_dmarc(struct gate *g, struct dmarc_verdict *out) {
     struct dmarc_query q = {from->domain, spf->result, spf->domain, signatures, 0};
     for (size_t i = 0; dkim && i < dkim->n && i < DKIM_VERIFY_SIGNATURES; i++)
         signatures[q.dkim_n++] =
-            (struct dmarc_signature){dkim->list[i].domain, dkim->list[i].selector, dkim->list[i].result};
+            (struct dmarc_signature){dkim->list[i].domain, dkim->list[i].selector, dkim_verdict_relied(&dkim->list[i])};
     dmarc_check(&q, &g->oracle, &g->mail.arena, out);
 }
 
@@ -199,7 +199,7 @@ static void fact_signed(struct gate *g, enum fact which, struct fact_value *out)
     const struct dkim_verify *dkim;
     const struct arc_verify *arc;
     if (which == FACT_DKIM && (dkim = gate_find_dkim(g)))
-        out->text = slice_str(dkim_result_name(dkim_verify_best(dkim)));
+        out->text = slice_str(dkim_result_name(dkim_verify_best_relied(dkim)));
     else if (which == FACT_DKIM_DOMAINS)
         out->text = find_dkim_domains(g);
     else if (which == FACT_ARC && (arc = gate_find_arc(g)))
@@ -248,8 +248,9 @@ static struct slice find_proven_domain(struct gate *g) {
     struct slice best = SLICE_EMPTY;
     for (size_t i = 0; v && i < v->n; i++) {
         struct slice domain = v->list[i].domain;
-        bool aligned = v->list[i].result == DKIM_PASS && slice_ieq(domain, gate_find_from(g)->domain);
-        if (v->list[i].result == DKIM_PASS && (best.n == 0 || aligned))
+        bool pass = dkim_verdict_relied(&v->list[i]) == DKIM_PASS;
+        bool aligned = pass && slice_ieq(domain, gate_find_from(g)->domain);
+        if (pass && (best.n == 0 || aligned))
             best = domain;
         if (aligned)
             break;

@@ -61,7 +61,7 @@ static void add_auths(struct gate *g, struct message_dmarc_auth list[AUTHS_MAX],
         (struct message_dmarc_auth){false, spf->domain, SLICE_EMPTY, slice_str(spf_result_name(spf->result))};
     for (size_t i = 0; v && i < v->n && m->auths_n < AUTHS_MAX; i++)
         list[m->auths_n++] = (struct message_dmarc_auth){true, v->list[i].domain, v->list[i].selector,
-                                                         slice_str(dkim_result_name(v->list[i].result))};
+                                                         slice_str(dkim_result_name(dkim_verdict_relied(&v->list[i])))};
 }
 
 static struct slice domain_of(struct slice address) {

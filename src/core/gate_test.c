@@ -16,6 +16,9 @@ static const struct session sessions[] = {
     // forwarded with its signature; from a list that broke it but seals; by one that nobody trusts
     {"192.0.2.9", "mail.list.example", "ann@good.example", .header = FROM("ann@good.example"), .signer = "good.example",
      .expected = "taken"},
+    // what it doesn't cover may be anything (l=)
+    {"192.0.2.9", "mail.list.example", "ann@good.example", .header = FROM("ann@good.example"), .signer = "good.example",
+     .behind_signature = 5, .expected = "content 550 5.7.1"},
     {"192.0.2.9", "mail.list.example", "b@list.example", .header = FROM("ann@good.example"), .sealer = "list.example",
      .claims = "mx.list.example; dmarc=pass (p=reject) header.from=good.example", .expected = "taken"},
     {"192.0.2.9", "mail.list.example", "b@list.example", .header = FROM("ann@good.example"), .sealer = "list.example",

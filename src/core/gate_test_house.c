@@ -191,7 +191,10 @@ bool gate_test_before_content(struct here *h, const struct session *s, char out[
 }
 
 static void make_content(const struct session *s, struct content *c) {
-    *c = (struct content){.signature = {.result = DKIM_PASS, .domain = slice_str(s->signer), .selector = SLICE("s")},
+    *c = (struct content){.signature = {.result = DKIM_PASS,
+                                        .domain = slice_str(s->signer),
+                                        .selector = SLICE("s"),
+                                        .unsigned_n = s->behind_signature},
                           .sealer = slice_str(s->sealer),
                           .recipient = SLICE("alice@our.example")};
     c->dkim = (struct dkim_verify){.list = &c->signature, .n = s->signer != NULL, .ended = true};

@@ -36,8 +36,9 @@ void gate_test_come(struct here *h, const char *ip);
 
 struct session {
     const char *client, *helo, *sender, *recipient, *header;
-    const char *signer; // whose signature passes
-    const char *sealer; // whose seal holds, with `claims`
+    const char *signer;        // whose signature passes
+    uint64_t behind_signature; // bytes that it leaves unsigned
+    const char *sealer;        // whose seal holds, with `claims`
     const char *claims;
     bool fresh;           // the greylist doesn't know it
     const char *expected; // "rcpt 550 5.7.1", "taken", "taken quarantine"

@@ -118,7 +118,7 @@ static void write_spf(struct writer *w, const struct spf_verdict *v, const char 
 
 // RFC 6008: header.b tells signatures apart.
 static void write_signature(struct writer *w, const struct dkim_verdict *s) {
-    begin(w, "dkim", dkim_result_name(s->result));
+    begin(w, "dkim", dkim_result_name(dkim_verdict_relied(s)));
     add_comment(w->out, s->why);
     add_property(w, "header.d", s->domain);
     add_property(w, "header.i", s->identity);

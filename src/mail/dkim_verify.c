@@ -150,12 +150,12 @@ static void check_signature(struct dkim_verify *v, size_t i, const struct dkim_s
     v->list[i].testing = got.testing;
     one->result = got.result;
     one->why = got.why;
-    if (got.result == DKIM_PASS && one->left) {
-        one->result = DKIM_POLICY;
+    if (got.result == DKIM_PASS && fields->more_from) { // RFC 6376 8.15
+        decide(one, DKIM_POLICY, SLICE("there is a From field that is not signed"), arena);
+    } else if (got.result == DKIM_PASS && one->left) {
+        v->list[i].unsigned_n = one->left;
         one->why =
             arena_printf(arena, "the last %llu bytes of the body are not signed (l=)", (unsigned long long)one->left);
-    } else if (got.result == DKIM_PASS && fields->more_from) { // RFC 6376 8.15
-        decide(one, DKIM_POLICY, SLICE("there is a From field that is not signed"), arena);
     }
 }
 
@@ -202,13 +202,25 @@ void dkim_verify_done(struct dkim_verify *v) {
     v->inside = NULL;
 }
 
-enum dkim_result dkim_verify_best(const struct dkim_verify *v) {
+enum dkim_result dkim_verdict_relied(const struct dkim_verdict *s) { return s->unsigned_n ? DKIM_POLICY : s->result; }
+
+static enum dkim_result better(enum dkim_result a, enum dkim_result b) {
     static const uint8_t rank[] = {[DKIM_NONE] = 0,      [DKIM_PERMERROR] = 1, [DKIM_NEUTRAL] = 2, [DKIM_FAIL] = 3,
                                    [DKIM_TEMPERROR] = 4, [DKIM_POLICY] = 5,    [DKIM_PASS] = 6};
+    return rank[a] > rank[b] ? a : b;
+}
+
+enum dkim_result dkim_verify_best(const struct dkim_verify *v) {
     enum dkim_result best = DKIM_NONE;
     for (size_t i = 0; i < v->n; i++)
-        if (rank[v->list[i].result] > rank[best])
-            best = v->list[i].result;
+        best = better(v->list[i].result, best);
+    return best;
+}
+
+enum dkim_result dkim_verify_best_relied(const struct dkim_verify *v) {
+    enum dkim_result best = DKIM_NONE;
+    for (size_t i = 0; i < v->n; i++)
+        best = better(dkim_verdict_relied(&v->list[i]), best);
     return best;
 }
 

@@ -5,8 +5,9 @@
 //     dkim_verify_body(v, piece); ...                cut anywhere
 //     dkim_verify_end(v, oracle, arena);             asks for keys, all at once, and decides
 //
-// rsa-sha1 is no signature any more, nor is an RSA key under 1024 bits (RFC 8301): PERMERROR each. A `l=` that leaves a
-// part of the body unsigned doesn't count as a PASS: POLICY, since anything can be appended to it.
+// rsa-sha1 is no signature any more, nor is an RSA key under 1024 bits (RFC 8301): PERMERROR each. One with a `l=` that
+// leaves a part of the body unsigned holds: PASS. But anything can be appended to it (RFC 6376 8.2), so who relies on the
+// whole message asks dkim_verdict_relied().
 #pragma once
 
 #include "base/err.h"
@@ -33,7 +34,8 @@ struct dkim_verdict { // of one signature; slices in the arena; what could not b
     struct slice algorithm; // a=
     struct slice signature; // the first characters of b=, enough to tell signatures apart (RFC 6008): 8, more where two
                             // begin alike
-    struct slice why;       // anything but PASS: for people
+    struct slice why;       // anything but a PASS to be relied on: for people
+    uint64_t unsigned_n;    // bytes at the end of the body that it doesn't speak of (l=), where it is a PASS
     unsigned bits;          // of the key
     bool testing;           // the key says t=y
 };
@@ -52,8 +54,13 @@ void dkim_verify_body(struct dkim_verify *v, struct slice piece);
 void dkim_verify_end(struct dkim_verify *v, struct oracle *o, struct arena *arena);
 void dkim_verify_done(struct dkim_verify *v); // frees what isn't in the arena; may be called twice, and on a zeroed one
 
-// The best of them: PASS where there is one; NONE where there is no signature.
+// What it is worth to who relies on the whole message: as it is, but POLICY (RFC 8601 2.7.1) where it leaves some
+// unsigned.
+enum dkim_result dkim_verdict_relied(const struct dkim_verdict *s);
+
+// The best of them: PASS where there is one; NONE where there is no signature. And the best to be relied on.
 enum dkim_result dkim_verify_best(const struct dkim_verify *v);
+enum dkim_result dkim_verify_best_relied(const struct dkim_verify *v);
 
 // Whether a DKIM-Signature field's value is well-formed (RFC 6376 3.5); `e` says what is wrong. For people who look at
 // one.

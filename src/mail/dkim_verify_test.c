@@ -65,7 +65,7 @@ static void check(const char *tags, const char *key, const char *header, const c
     const char *got = dkim_result_name(v.list[0].result);
     if (strcmp(got, want) != 0 || slice_search(v.list[0].why, slice_str(why)) == v.list[0].why.n + (*why == '\0'))
         fail_msg("%s: %s, %.*s", tags, got, SLICE_ARG(v.list[0].why));
-    assert_int_equal(v.list[0].why.n == 0, v.list[0].result == DKIM_PASS);
+    assert_int_equal(v.list[0].why.n == 0, dkim_verdict_relied(&v.list[0]) == DKIM_PASS);
     assert_int_equal(dkim_verify_best(&v), v.list[0].result);
 }
 
@@ -90,8 +90,8 @@ static void test_tags(void **state) {
         {"DKIM-Signature: " RSA "s=rsa; h=from; t=1800003600;", "rsa", "pass", ""},
         {"DKIM-Signature: " RSA "s=many; h=from;", "rsa", "pass", ""},
         {"DKIM-Signature: " RSA "s=rsa; h=from; c=simple/simple; l=23;", "rsa", "pass", ""}, // all of it
-        {"DKIM-Signature: " RSA "s=rsa; h=from; l=10;", "rsa", "policy", "last 13 bytes"},
-        {"DKIM-Signature: " RSA "s=rsa; h=from; l=0;", "rsa", "policy", "last 23 bytes"},
+        {"DKIM-Signature: " RSA "s=rsa; h=from; l=10;", "rsa", "pass", "last 13 bytes"},
+        {"DKIM-Signature: " RSA "s=rsa; h=from; l=0;", "rsa", "pass", "last 23 bytes"},
         {"DKIM-Signature: " RSA "s=rsa; h=from; l=24;", "rsa", "fail", "more body (l=)"},
         {"DKIM-Signature: " RSA "s=rsa; h=from; l=99999999999999999999999999;", "rsa", "fail", "more body (l=)"},
         {"DKIM-Signature: " RSA "s=rsa; h=from; l=-1;", "rsa", "neutral", "l is no number"},
@@ -318,7 +318,11 @@ static void test_pieces(void **state) {
         verify(buf_slice(&all), piece, &arena, &v);
         assert_int_equal(v.n, 6);
         for (size_t i = 0; i < v.n; i++)
-            assert_int_equal(v.list[i].result, i == 3 || i == 5 ? DKIM_PASS : DKIM_POLICY);
+            assert_int_equal(dkim_verdict_relied(&v.list[i]), i == 3 || i == 5 ? DKIM_PASS : DKIM_POLICY);
+        for (size_t i = 0; i < v.n; i++)
+            assert_true(v.list[i].result == DKIM_PASS && (v.list[i].why.n == 0) == (i == 3 || i == 5));
+        v.n = 3;
+        assert_true(dkim_verify_best(&v) == DKIM_PASS && dkim_verify_best_relied(&v) == DKIM_POLICY);
     }
 }
 

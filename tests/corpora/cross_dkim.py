@@ -285,7 +285,6 @@ KNOWN = [
     ('p', 'blank behind a simple signature', r'pass', r'does not fit', 'Blanks at the end of a signature'),
     ('pm', 'blank before a colon', r'pass', r'', 'Blanks before a colon'),
     ('m', 'no CRLF at the end', r'', r'', 'A body without a line end'),
-    ('pm', None, r'policy: the last', r'^pass', 'A part of the body (l=)'),
     ('pm', None, r'signs more body', r'^pass', 'More body than there is (l=)'),
     ('pm', 'v last', r'does not begin with v=', r'^pass', 'A version that is not the first tag'),
     ('m', 'twice', r'tag p is there twice', r'^pass', 'A tag twice'),
