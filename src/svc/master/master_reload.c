@@ -125,8 +125,10 @@ void master_reload(struct master *m) {
     if (ok) {
         move_slots(m);
         replace_workers(m);
-        if (!m->stopping)
-            master_end_roles(m, ONCE, MASTER_GRACE_MS); // master_tend starts the new ones at once
+        if (!m->stopping) { // master_tend starts the new ones at once; history last: ending, it hears of nobody new
+            master_end_roles(m, ONCE & ~ROLE_BIT(HISTORY), MASTER_GRACE_MS);
+            master_end_roles(m, ROLE_BIT(HISTORY), MASTER_GRACE_MS);
+        }
     }
     notify_systemd(ok ? "READY=1\nSTATUS=serving"
                       : "READY=1\nSTATUS=serving; the last reload was refused, see the log");

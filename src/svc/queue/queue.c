@@ -150,6 +150,8 @@ void queue_attach(struct queue_service *q, struct link *link, enum role peer) {
     list_append(&q->peers, &p->entry);
     queue_schedule_resume(&q->schedule, peer, true);
     queue_pump_soon(q);
+    if (peer == ROLE_HISTORY)
+        queue_history_attached(q);
 }
 
 // --- the end

@@ -1,5 +1,5 @@
-// queue_history: tells history what became of each recipient: all of a turn of the loop in one frame. Where nobody
-// listens, or nobody reads, it is told less: mail doesn't wait for that.
+// queue_history: tells history what became of each recipient: all of a turn of the loop in one frame. At a reload history
+// is away for a moment, and so much waits for it. Where nobody comes, or nobody reads, it is told less: mail doesn't wait.
 #include "svc/queue/queue_inside.h"
 
 #include "core/message_gate.h"
@@ -18,6 +18,8 @@ static struct link *link_of(const struct queue_service *q) {
 
 static void send(struct queue_service *q) {
     struct link *to = link_of(q);
+    if (!to && q->history.waiting.n < FULL)
+        return;
     if (q->history.n && (!to || !link_send1(to, LINK_RECORDS, 0, buf_slice(&q->history.waiting))))
         metric_add(&q->metric, METRIC_HISTORY_UNSENT, q->history.n);
     buf_reset(&q->history.waiting);
@@ -28,12 +30,15 @@ static void send_task(struct loop_task *t) {
     struct queue_history *h = LIST_ENTRY(t, struct queue_history, send);
     struct queue_service *q = LIST_ENTRY(h, struct queue_service, history);
     send(q);
-    buf_trim(&h->waiting);
+    if (h->n == 0)
+        buf_trim(&h->waiting);
 }
 
 void queue_history_init(struct queue_service *q) {
     q->history = (struct queue_history){.send = {.run = send_task}, .waiting = {.max = FULL + 2 * RECORD_MAX}};
 }
+
+void queue_history_attached(struct queue_service *q) { loop_task_set(q->world->loop, &q->history.send); }
 
 void queue_history_done(struct queue_service *q) {
     loop_task_stop(&q->history.send);
@@ -42,7 +47,7 @@ void queue_history_done(struct queue_service *q) {
 
 void queue_history_tell(struct queue_service *q, enum record_outcome outcome, const struct queue_message *m,
                         struct slice address, const struct log_recipient *r, struct slice remote) {
-    if (!q->config->gate.history.size || !link_of(q))
+    if (!q->config->gate.history.size)
         return;
     struct record record = {.when = world_wall(q->world),
                             .stage = RECORD_DELIVERY,

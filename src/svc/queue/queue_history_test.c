@@ -54,20 +54,25 @@ static FIBER_FN void script_outcomes(struct play *p) {
     link_free(history);
 }
 
-// Nobody is there, or goes away: mail goes on, and only what was meant for somebody is counted.
+// Nobody is there, or goes away: mail goes on, and who comes hears of it.
 static FIBER_FN void script_nobody(struct play *p) {
+    struct record r;
+    p->config->gate.history.size = 1 << 20;
     CHECK_EQ(play_submit(p, 1, "a@example.net", "alice@example.org"), 0);
     CHECK(play_hear_work(p, p->deliver, 100));
     play_delivered(p, p->deliver);
     fiber_sleep(100);
     CHECK_EQ(play_messages(p), 0);
-    link_free(join(p));
+    struct link *history = join(p);
+    hear(p, history, &r);
+    CHECK(r.outcome == RECORD_DELIVERED && r.queue_id == 1);
+    link_free(history);
     CHECK_EQ(play_submit(p, 2, "a@example.net", "alice@example.org"), 0);
     CHECK(play_hear_work(p, p->deliver, 100));
     play_delivered(p, p->deliver);
     fiber_sleep(100);
     CHECK_EQ(play_messages(p), 0);
-    CHECK(p->q->history.n == 0 && p->q->history.waiting.n == 0);
+    CHECK(p->q->history.n == 1 && p->q->history.waiting.n > 0);
 }
 
 static void test_outcomes(void **state) { play(script_outcomes); }

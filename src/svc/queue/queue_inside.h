@@ -215,6 +215,7 @@ bool queue_expired(const struct queue_service *q, const struct queue_message *m)
 // --- queue_history.c
 
 void queue_history_init(struct queue_service *q);
+void queue_history_attached(struct queue_service *q); // there is a link to history now
 void queue_history_done(struct queue_service *q);
 // `address` is empty where all recipients are meant.
 void queue_history_tell(struct queue_service *q, enum record_outcome outcome, const struct queue_message *m,

@@ -381,6 +381,8 @@ size_t smtpd_sessions(const struct smtpd_service *s) { return s->sessions_n; }
 
 void smtpd_close(struct smtpd_service *s) {
     smtpd_stop(s);
+    smtpd_links_records_done(&s->links);
+    fiber_yield(); // links are written at a turn's end
     fiber_group_cancel(&s->sessions_group);
     fiber_group_cancel(&s->links_group);
     fiber_group_join(&s->listeners_group);
