@@ -2,8 +2,8 @@
 #include "cmd/check_users.h"
 
 #include "base/map.h"
-#include "core/password.h"
-#include "rt/file.h"
+#include "core/auth/password.h"
+#include "rt/disk/file.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -3,10 +3,10 @@
 #include "cmd/cmd.h"
 
 #include "base/json.h"
-#include "core/config_warn.h"
-#include "core/match.h"
-#include "core/sender.h"
-#include "rt/file.h"
+#include "core/config/config_warn.h"
+#include "core/rules/match.h"
+#include "core/auth/sender.h"
+#include "rt/disk/file.h"
 #include "svc/master/site.h"
 
 #include <stdio.h>

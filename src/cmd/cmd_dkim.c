@@ -8,8 +8,8 @@
 #include "cmd/dkim_show.h"
 
 #include "base/num.h"
-#include "rt/file.h"
-#include "rt/key_make.h"
+#include "rt/disk/file.h"
+#include "rt/tls/key_make.h"
 #include "rt/world.h"
 
 #include <stdio.h>

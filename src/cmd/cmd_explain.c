@@ -4,7 +4,7 @@
 #include "cmd/cmd.h"
 #include "cmd/explain_find.h"
 #include "cmd/show.h"
-#include "core/queue_id.h"
+#include "core/queue/queue_id.h"
 #include "svc/master/site.h"
 
 #include <errno.h>

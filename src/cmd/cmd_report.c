@@ -3,7 +3,7 @@
 #include "cmd/input.h"
 #include "cmd/report_show.h"
 
-#include "mail/report_unpack.h"
+#include "mail/dmarc/report_unpack.h"
 
 #include <errno.h>
 #include <stdio.h>

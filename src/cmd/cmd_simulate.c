@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "mail/address.h"
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "svc/master/site.h"
 
 #include <errno.h>

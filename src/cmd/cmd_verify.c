@@ -5,7 +5,7 @@
 #include "cmd/verify_show.h"
 
 #include "base/num.h"
-#include "mail/oracle_zone.h"
+#include "mail/oracle/oracle_zone.h"
 #include "rt/world.h"
 
 #include <errno.h>

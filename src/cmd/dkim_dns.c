@@ -2,7 +2,7 @@
 #include "cmd/dkim_dns.h"
 
 #include "cmd/oracle_live.h"
-#include "mail/dkim_key.h"
+#include "mail/dkim/dkim_key.h"
 #include "svc/master/site.h"
 
 #include <stdarg.h>

@@ -3,12 +3,12 @@
 
 #include "base/mem.h"
 #include "mail/address.h"
-#include "mail/dkim_key.h"
-#include "rt/file.h"
-#include "rt/file_list.h"
-#include "rt/file_owner.h"
-#include "rt/file_replace.h"
-#include "rt/key_make.h"
+#include "mail/dkim/dkim_key.h"
+#include "rt/disk/file.h"
+#include "rt/disk/file_list.h"
+#include "rt/disk/file_owner.h"
+#include "rt/disk/file_replace.h"
+#include "rt/tls/key_make.h"
 #include "svc/master/site.h"
 
 #include <errno.h>

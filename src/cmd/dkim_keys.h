@@ -1,10 +1,10 @@
-// dkim_keys: the keys that sign for a domain, for the command line: those of the managed directory (core/dkim_store.h)
+// dkim_keys: the keys that sign for a domain, for the command line: those of the managed directory (core/keys/dkim_store.h)
 // and those that the configuration names.
 #pragma once
 
 #include "cmd/args.h"
-#include "core/config.h"
-#include "core/dkim_store.h"
+#include "core/config/config.h"
+#include "core/keys/dkim_store.h"
 
 struct site;
 

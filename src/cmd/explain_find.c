@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 #include "cmd/history_files.h"
-#include "core/record_file.h"
-#include "rt/file.h"
+#include "core/history/record_file.h"
+#include "rt/disk/file.h"
 
 #include <stdlib.h>
 

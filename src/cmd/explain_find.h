@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "core/story.h"
+#include "core/history/story.h"
 
 enum { EXPLAIN_STORIES_MAX = 100000, EXPLAIN_STORY_RECORDS = 1000 };
 

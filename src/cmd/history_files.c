@@ -2,8 +2,8 @@
 #include "cmd/history_files.h"
 
 #include "base/mem.h"
-#include "core/record_file.h"
-#include "rt/file_list.h"
+#include "core/history/record_file.h"
+#include "rt/disk/file_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>

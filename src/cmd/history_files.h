@@ -1,4 +1,4 @@
-// history_files: the files of STATE/history (core/record_file.h), read whether the server runs or not.
+// history_files: the files of STATE/history (core/history/record_file.h), read whether the server runs or not.
 #pragma once
 
 #include "base/err.h"

@@ -1,7 +1,7 @@
 // main: posthouse, its sub-commands, and the names it may be called by.
 #include "cmd/cmd.h"
 #include "cmd/role_main.h"
-#include "core/config_near.h"
+#include "core/config/config_near.h"
 
 #include <stdio.h>
 #include <string.h>

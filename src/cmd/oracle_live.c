@@ -2,8 +2,8 @@
 #include "cmd/oracle_live.h"
 
 #include "base/mem.h"
-#include "core/oracle_reply.h"
-#include "rt/fiber.h"
+#include "core/message/oracle_reply.h"
+#include "rt/fiber/fiber.h"
 #include "rt/world.h"
 #include "svc/resolver/resolver_unbound.h"
 

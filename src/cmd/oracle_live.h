@@ -2,8 +2,8 @@
 // caller waits; not for fibers.
 #pragma once
 
-#include "core/config.h"
-#include "mail/oracle.h"
+#include "core/config/config.h"
+#include "mail/oracle/oracle.h"
 
 struct oracle_live;
 

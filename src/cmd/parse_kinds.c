@@ -3,13 +3,13 @@
 
 #include "base/signature.h"
 #include "mail/address.h"
-#include "mail/dkim_key.h"
-#include "mail/dkim_tags.h"
-#include "mail/dkim_verify.h"
-#include "mail/dmarc_record.h"
-#include "mail/mta_sts.h"
-#include "mail/spf_record.h"
-#include "mail/tlsrpt.h"
+#include "mail/dkim/dkim_key.h"
+#include "mail/dkim/dkim_tags.h"
+#include "mail/dkim/dkim_verify.h"
+#include "mail/dmarc/dmarc_record.h"
+#include "mail/sts/mta_sts.h"
+#include "mail/spf/spf_record.h"
+#include "mail/sts/tlsrpt.h"
 
 static void add(struct parse_facts *f, const char *name, struct slice value, enum parse_fact_kind kind) {
     if (f->n < PARSE_FACTS_MAX)

@@ -1,8 +1,8 @@
 // role_keys: the service, and the directories that it looks into.
 #include "cmd/role_keys.h"
 
-#include "rt/file.h"
-#include "rt/jail.h"
+#include "rt/disk/file.h"
+#include "rt/jail/jail.h"
 #include "svc/keys/keys.h"
 
 #include <stdlib.h>

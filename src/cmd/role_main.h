@@ -1,7 +1,7 @@
 // role_main: what a process of the house does: takes what master hands over, makes its service, goes to jail, serves.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/handover.h"
 #include "rt/link.h"
 #include "rt/world.h"

@@ -2,8 +2,8 @@
 #include "cmd/role_main.h"
 
 #include "cmd/role_keys.h"
-#include "rt/file.h"
-#include "rt/jail.h"
+#include "rt/disk/file.h"
+#include "rt/jail/jail.h"
 
 #include <errno.h>
 

@@ -2,9 +2,9 @@
 #include "cmd/role_sessions.h"
 
 #include "base/mem.h"
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "rt/journal.h"
-#include "rt/tls.h"
+#include "rt/tls/tls.h"
 #include "svc/keys_client.h"
 #include "svc/master/topology.h"
 #include "svc/smtpd/smtpd.h"

@@ -3,7 +3,7 @@
 
 #include "base/list.h"
 #include "base/num.h"
-#include "core/dns_words.h"
+#include "core/gate/dns_words.h"
 #include "mail/address.h"
 
 enum { FACT_SHOWN = 1000 };

@@ -2,8 +2,8 @@
 // file) and from whoever asks. Nothing is sent, nothing is remembered.
 #pragma once
 
-#include "core/gate.h"
-#include "mail/oracle_zone.h"
+#include "core/gate/gate.h"
+#include "mail/oracle/oracle_zone.h"
 #include "rt/world.h"
 #include "svc/lookup/lookup_tables.h"
 

@@ -1,7 +1,7 @@
 // simulate_defaults: a configuration as somebody would begin to write it.
 #include "cmd/simulate_defaults.h"
 
-#include "core/config_write.h"
+#include "core/config/config_write.h"
 #include "mail/address.h"
 
 enum { TEXT_MAX = 256 * 1024, ADDRESS_MEMORY = 4 * 1024 * 1024 };

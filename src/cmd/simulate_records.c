@@ -4,7 +4,7 @@
 #include "base/num.h"
 #include "cmd/history_files.h"
 #include "cmd/input.h"
-#include "core/record_file.h"
+#include "core/history/record_file.h"
 
 #include <jansson.h>
 #include <stdio.h>

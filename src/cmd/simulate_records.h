@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "core/record.h"
+#include "core/history/record.h"
 
 enum { SIMULATE_RECORDS_MAX = 1 << 30 }; // bytes of a file
 

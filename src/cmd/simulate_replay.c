@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "cmd/simulate_change.h"
 #include "cmd/simulate_records.h"
-#include "core/dns_words.h"
+#include "core/gate/dns_words.h"
 
 #include <errno.h>
 #include <stdio.h>

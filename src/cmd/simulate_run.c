@@ -2,7 +2,7 @@
 #include "cmd/simulate.h"
 
 #include "mail/address.h"
-#include "mail/header.h"
+#include "mail/header/header.h"
 
 #include <stdlib.h>
 

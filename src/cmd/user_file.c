@@ -1,8 +1,8 @@
 // user_file: FILE.lock holds off other commands; the server only reads, and sees one whole file or the other.
 #include "cmd/user_file.h"
 
-#include "rt/file.h"
-#include "rt/file_replace.h"
+#include "rt/disk/file.h"
+#include "rt/disk/file_replace.h"
 #include "svc/master/site.h"
 
 #include <errno.h>

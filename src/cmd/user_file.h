@@ -2,8 +2,8 @@
 #pragma once
 
 #include "cmd/args.h"
-#include "core/config.h"
-#include "core/password_edit.h"
+#include "core/config/config.h"
+#include "core/auth/password_edit.h"
 
 struct site;
 

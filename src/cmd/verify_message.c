@@ -1,9 +1,9 @@
 // verify_message: each evaluator once, in the order in which one needs another.
 #include "cmd/verify_message.h"
 
-#include "mail/auth_results.h"
-#include "mail/author.h"
-#include "mail/header.h"
+#include "mail/header/auth_results.h"
+#include "mail/dmarc/author.h"
+#include "mail/header/header.h"
 
 enum { RESULTS_MAX = 64 * 1024 };
 

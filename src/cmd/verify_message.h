@@ -1,10 +1,10 @@
 // verify_message: SPF, DKIM, ARC and DMARC of one message, for `posthouse verify`.
 #pragma once
 
-#include "mail/arc.h"
-#include "mail/dkim_verify.h"
-#include "mail/dmarc.h"
-#include "mail/spf.h"
+#include "mail/arc/arc.h"
+#include "mail/dkim/dkim_verify.h"
+#include "mail/dmarc/dmarc.h"
+#include "mail/spf/spf.h"
 
 struct verify_wish {
     bool spf, dkim, arc, dmarc; // to be shown; what DMARC needs is evaluated as well

@@ -1,7 +1,7 @@
 // aside: a task of the loop, which runs on the stack that called loop_run.
 #include "rt/aside.h"
 
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 struct aside {
     struct loop_task task;

@@ -3,7 +3,7 @@
 // may not wait as fibers do.
 #pragma once
 
-#include "rt/fiber.h"
+#include "rt/fiber/fiber.h"
 
 // False when the fiber's group is cancelled before it ran: then it won't.
 FIBER_FN MUST_CHECK bool aside_run(void (*work)(void *arg), void *arg);

@@ -2,8 +2,8 @@
 #include "rt/child.h"
 
 #include "rt/aside.h"
-#include "rt/jail.h"
-#include "rt/loop.h"
+#include "rt/jail/jail.h"
+#include "rt/fiber/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "rt/fiber.h"
+#include "rt/fiber/fiber.h"
 
 // Runs `work` in a copy of this process, on the process's own stack, with nothing open but the standard descriptors,
 // and waits for what it wrote into `out` (room for `result->max` bytes; that is the end of it). Killed at the deadline,

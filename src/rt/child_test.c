@@ -3,7 +3,7 @@
 #include "rt/child.h"
 
 #include "rt/aside.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

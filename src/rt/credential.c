@@ -1,7 +1,7 @@
 // credential: PEM files looked at by OpenSSL.
 #include "rt/credential.h"
 
-#include "rt/private_key.h"
+#include "rt/tls/private_key.h"
 
 #include <limits.h>
 #include <openssl/err.h>

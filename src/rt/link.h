@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 #include "rt/transport.h"
 #include "wire/link_frame.h"
 

@@ -1,7 +1,7 @@
 // listen: socket, bind, listen.
 #include "rt/listen.h"
 
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "rt/sockaddr.h"
 
 #include <errno.h>

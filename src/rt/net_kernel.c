@@ -2,8 +2,8 @@
 #include "rt/net_kernel.h"
 
 #include "base/mem.h"
-#include "rt/fiber.h"
-#include "rt/loop.h"
+#include "rt/fiber/fiber.h"
+#include "rt/fiber/loop.h"
 #include "rt/sockaddr.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "core/password.h"
+#include "core/auth/password.h"
 
 // Whether it is that password's hash. PASSWORD_NONE never is; SCRAM keys can be checked too. A hash that can't be
 // computed (an unknown scheme, no memory) doesn't fit.

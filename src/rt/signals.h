@@ -1,8 +1,8 @@
 // signals: the signals that master acts on, as something a fiber waits for. Children's signals are not changed.
 #pragma once
 
-#include "rt/fiber.h"
-#include "rt/loop.h"
+#include "rt/fiber/fiber.h"
+#include "rt/fiber/loop.h"
 
 struct signals {
     struct loop_fd watch;

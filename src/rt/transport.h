@@ -3,8 +3,8 @@
 
 #include "base/err.h"
 #include "base/when.h"
-#include "rt/fiber.h"
-#include "rt/loop.h"
+#include "rt/fiber/fiber.h"
+#include "rt/fiber/loop.h"
 
 enum transport_got { TRANSPORT_SOME, TRANSPORT_AGAIN, TRANSPORT_END, TRANSPORT_FAILED };
 

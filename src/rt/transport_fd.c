@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "rt/fd_pass.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/when.h"
-#include "rt/disk.h"
-#include "rt/loop.h"
+#include "rt/disk/disk.h"
+#include "rt/fiber/loop.h"
 #include "rt/net.h"
 
 struct journal;

@@ -2,7 +2,7 @@
 // signers, and signatures. Survives their restart.
 #pragma once
 
-#include "core/message_keys.h"
+#include "core/message/message_keys.h"
 #include "rt/world.h"
 #include "svc/peer.h"
 

@@ -1,7 +1,7 @@
 // link_oracle: questions as frames, answers as values.
 #include "svc/link_oracle.h"
 
-#include "core/oracle_reply.h"
+#include "core/message/oracle_reply.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
-// link_oracle: asks the resolver over its link what evaluators want of DNS (mail/oracle.h).
+// link_oracle: asks the resolver over its link what evaluators want of DNS (mail/oracle/oracle.h).
 #pragma once
 
-#include "mail/oracle.h"
+#include "mail/oracle/oracle.h"
 #include "svc/peer.h"
 
 // As struct oracle's ask, until the deadline. Where there is no link, or it breaks, the next one is waited for until

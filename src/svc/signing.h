@@ -9,9 +9,9 @@
 #pragma once
 
 #include "base/arena.h"
-#include "core/dkim_rules.h"
-#include "mail/dkim_sign.h"
-#include "rt/fiber.h"
+#include "core/keys/dkim_rules.h"
+#include "mail/dkim/dkim_sign.h"
+#include "rt/fiber/fiber.h"
 
 struct keys_client;
 

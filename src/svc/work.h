@@ -2,7 +2,7 @@
 // and the OUTCOME at its end.
 #pragma once
 
-#include "core/message.h"
+#include "core/message/message.h"
 #include "svc/peer.h"
 
 struct work {

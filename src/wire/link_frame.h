@@ -36,7 +36,7 @@ const char *role_name(enum role r); // "smtpd"
 #define ROLE_ASKS_DNS (ROLE_BIT(RELAY) | ROLE_SESSIONS | ROLE_BIT(CONTROL) | ROLE_BIT(REPORT))
 #define ROLE_ANY ((1u << ROLE_COUNT) - 1)
 
-//  type            who may send it                       to whom                  payload: see core/message*.h
+//  type            who may send it                       to whom                  payload: see core/message/message*.h
 #define LINK_TYPES(X)                                                                                                \
     X(SUBMIT,         ROLE_SESSIONS | ROLE_BIT(INJECT),     ROLE_BIT(QUEUE))   /* a whole message to keep            */ \
     X(SUBMIT_OPEN,    ROLE_SESSIONS | ROLE_BIT(INJECT),     ROLE_BIT(QUEUE))   /* a large one begins                 */ \

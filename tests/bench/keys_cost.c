@@ -6,13 +6,13 @@
 // Loopback only. The clients are processes of this program; with two cores they share them with what is measured, so
 // look at the server's own CPU a handshake as well.
 #include "base/mem.h"
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "rt/journal.h"
 #include "rt/listen.h"
 #include "rt/net_kernel.h"
-#include "rt/private_key.h"
+#include "rt/tls/private_key.h"
 #include "rt/process.h"
-#include "rt/tls.h"
+#include "rt/tls/tls.h"
 #include "rt/world.h"
 #include "svc/keys/keys.h"
 #include "svc/keys_client.h"

@@ -8,12 +8,12 @@
 //     sign PEM DOMAIN SELECTOR HEADER BODY MESSAGE signs; HEADER and BODY are simple or relaxed
 //     seal PEM DOMAIN SELECTOR NAMES RESULTS WIDTH MESSAGE
 #include "base/json.h"
-#include "mail/arc.h"
-#include "mail/arc_seal.h"
-#include "mail/dkim_sign.h"
-#include "mail/dkim_verify.h"
-#include "mail/header.h"
-#include "mail/oracle_zone.h"
+#include "mail/arc/arc.h"
+#include "mail/arc/arc_seal.h"
+#include "mail/dkim/dkim_sign.h"
+#include "mail/dkim/dkim_verify.h"
+#include "mail/header/header.h"
+#include "mail/oracle/oracle_zone.h"
 #include "words.h"
 
 #include <openssl/evp.h>

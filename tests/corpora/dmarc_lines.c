@@ -2,8 +2,8 @@
 // FROM SPF-DOMAIN DKIM-DOMAINS" asks, with domains that passed, those of DKIM with commas between; the answer is a line
 // of JSON each.
 #include "base/json.h"
-#include "mail/dmarc.h"
-#include "mail/oracle_zone.h"
+#include "mail/dmarc/dmarc.h"
+#include "mail/oracle/oracle_zone.h"
 #include "words.h"
 
 #include <stdio.h>

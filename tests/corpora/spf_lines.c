@@ -2,8 +2,8 @@
 // tabs, with %XX for what isn't plain: "zone TEXT" replaces the zone, "check IP HELO SENDER" asks; the answer is a line
 // of JSON each.
 #include "base/json.h"
-#include "mail/oracle_zone.h"
-#include "mail/spf.h"
+#include "mail/oracle/oracle_zone.h"
+#include "mail/spf/spf.h"
 #include "words.h"
 
 #include <stdio.h>

@@ -32,7 +32,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/seed.h"
-#include "rt/tls_test_keys.h"
+#include "rt/tls/tls_test_keys.h"
 #include "svc/relay/relay.h"
 #include "svc/resolver/resolver_table.h"
 #include "wire/smtp_body.h"

@@ -2,7 +2,7 @@
 #include "smtpd_auth_fake.h"
 
 #include "base/mem.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 #include <assert.h>
 #include <stdlib.h>

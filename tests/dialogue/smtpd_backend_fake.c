@@ -3,7 +3,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 // tables, a few users, and a queue that remembers what it was given and fails when it is told to.
 #pragma once
 
-#include "core/recipient.h"
+#include "core/route/recipient.h"
 #include "smtpd_auth_fake.h"
 #include "smtpd_gate_fake.h"
 

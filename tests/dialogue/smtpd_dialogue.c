@@ -27,7 +27,7 @@
 //     > signer away | signer unheard | signer works
 //     > gate                              before the first C: or S:; strangers meet the built-in policy; they are only
 //                                         accepted else, and the field of results isn't looked at
-//     > zone example.net. TXT "v=spf1 -all"      a line of DNS (mail/oracle_zone.h); there is nothing else
+//     > zone example.net. TXT "v=spf1 -all"      a line of DNS (mail/oracle/oracle_zone.h); there is nothing else
 //     > dns slow 5000 | dns works
 //     > client-is known | shut out TEXT | too many TEXT | tarpitted 5000 | unknown
 //     > greylist passes | greylist waits

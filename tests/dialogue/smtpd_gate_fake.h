@@ -1,11 +1,11 @@
-// smtpd_gate_fake: what a session may ask about strangers, for tests: DNS from a zone (mail/oracle_zone.h), and a
+// smtpd_gate_fake: what a session may ask about strangers, for tests: DNS from a zone (mail/oracle/oracle_zone.h), and a
 // policy that says what it is told to and remembers what it hears.
 #pragma once
 
-#include "core/message_gate.h"
-#include "mail/oracle_zone.h"
-#include "rt/fiber.h"
-#include "rt/loop.h"
+#include "core/message/message_gate.h"
+#include "mail/oracle/oracle_zone.h"
+#include "rt/fiber/fiber.h"
+#include "rt/fiber/loop.h"
 
 struct fake_gate {
     struct oracle_zone *zone;

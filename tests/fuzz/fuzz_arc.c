@@ -2,9 +2,9 @@
 // must be able to carry wherever it held before.
 #include "fuzz.h"
 
-#include "mail/arc.h"
-#include "mail/arc_seal.h"
-#include "mail/header.h"
+#include "mail/arc/arc.h"
+#include "mail/arc/arc_seal.h"
+#include "mail/header/header.h"
 
 enum { ROOM = 8 << 20 };
 

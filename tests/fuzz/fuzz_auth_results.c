@@ -2,8 +2,8 @@
 // name and holds no more results than were put in; and any bytes as a field of theirs.
 #include "fuzz.h"
 
-#include "mail/auth_results.h"
-#include "mail/header.h"
+#include "mail/header/auth_results.h"
+#include "mail/header/header.h"
 
 static struct slice cut(struct slice *rest) {
     struct slice one;

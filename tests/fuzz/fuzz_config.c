@@ -1,5 +1,5 @@
 // fuzz_config: any bytes as a configuration; what is accepted has an effective form that means the same.
-#include "core/config.h"
+#include "core/config/config.h"
 
 #include <stdlib.h>
 

@@ -2,9 +2,9 @@
 // however the body is cut; a header's is the same when it is made again. First byte: the form; second: where to cut.
 #include "fuzz.h"
 
-#include "mail/dkim_canon.h"
-#include "mail/dkim_sign.h"
-#include "mail/header.h"
+#include "mail/dkim/dkim_canon.h"
+#include "mail/dkim/dkim_sign.h"
+#include "mail/header/header.h"
 
 enum { ROOM = 1 << 22 };
 

@@ -1,7 +1,7 @@
 // fuzz_dkim_key: any bytes as a key record; what can be read is printed as a record that means the same.
 #include "fuzz.h"
 
-#include "mail/dkim_key.h"
+#include "mail/dkim/dkim_key.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ARENA_AUTO struct arena arena = {.max = 1 << 20};

@@ -2,7 +2,7 @@
 // and no selector leads out of the directory.
 #include "fuzz.h"
 
-#include "core/dkim_store.h"
+#include "core/keys/dkim_store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     BUF_AUTO struct buf text = {.max = 1 << 20};

@@ -2,8 +2,8 @@
 // whatever the input says; cutting changes nothing.
 #include "fuzz.h"
 
-#include "mail/dkim_verify.h"
-#include "mail/header.h"
+#include "mail/dkim/dkim_verify.h"
+#include "mail/header/header.h"
 
 enum { ROOM = 4 << 20, WHY = 200 };
 

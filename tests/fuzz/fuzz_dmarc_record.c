@@ -1,8 +1,8 @@
 // fuzz_dmarc_record: any bytes as a DMARC record: who writes one is told of no mistake only where receivers can use it.
 #include "fuzz.h"
 
-#include "mail/dmarc_record.h"
-#include "mail/report_uri.h"
+#include "mail/dmarc/dmarc_record.h"
+#include "mail/dmarc/report_uri.h"
 
 static void check_uris(const struct slice *list, size_t n, struct slice text) {
     ARENA_AUTO struct arena arena = {.max = 1 << 20};

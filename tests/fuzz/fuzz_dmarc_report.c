@@ -2,8 +2,8 @@
 // says the same.
 #include "fuzz.h"
 
-#include "mail/dmarc_report.h"
-#include "mail/report_unpack.h"
+#include "mail/dmarc/dmarc_report.h"
+#include "mail/dmarc/report_unpack.h"
 
 static void check_same(const struct dmarc_report *a, const struct dmarc_report *b) {
     FUZZ_CHECK(a->rows_n == b->rows_n && a->errors_n == b->errors_n && a->begin == b->begin && a->end == b->end);

@@ -2,7 +2,7 @@
 // that isn't ours, and ASCII alone unless it may be more.
 #include "fuzz.h"
 
-#include "mail/dsn.h"
+#include "mail/dsn/dsn.h"
 
 static void check_lines(struct slice out, bool ascii) {
     size_t line = 0;

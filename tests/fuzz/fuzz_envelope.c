@@ -1,7 +1,7 @@
 // fuzz_envelope: what is read as an envelope is written as the same bytes.
 #include "fuzz.h"
 
-#include "core/envelope.h"
+#include "core/queue/envelope.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct unpack u = {.rest = slice_of(data, size)};

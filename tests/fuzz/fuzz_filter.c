@@ -3,8 +3,8 @@
 #include "fuzz.h"
 
 #include "base/mem.h"
-#include "mail/header.h"
-#include "rt/loop.h"
+#include "mail/header/header.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_filter.h"
 
 enum { PIPE = 1 << 20 };

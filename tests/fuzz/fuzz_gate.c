@@ -2,10 +2,10 @@
 // and to records that can be packed.
 #include "fuzz.h"
 
-#include "core/gate_inside.h"
-#include "core/record.h"
-#include "mail/header.h"
-#include "mail/oracle_zone.h"
+#include "core/gate/gate_inside.h"
+#include "core/history/record.h"
+#include "mail/header/header.h"
+#include "mail/oracle/oracle_zone.h"
 
 static const char config_text[] =
     "version 1\nhostname mx.our.example\nlisten mx 203.0.113.1:25\n"

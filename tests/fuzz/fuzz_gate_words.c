@@ -2,9 +2,9 @@
 // answers of DNS, which read back say the same.
 #include "fuzz.h"
 
-#include "core/dns_words.h"
-#include "core/gate_inside.h"
-#include "core/helo.h"
+#include "core/gate/dns_words.h"
+#include "core/gate/gate_inside.h"
+#include "core/gate/helo.h"
 
 static void check_helo(struct slice text) {
     static struct config none = {.hostname = {"mx.our.example", 14}};

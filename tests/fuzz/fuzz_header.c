@@ -2,8 +2,8 @@
 // any names is one field.
 #include "fuzz.h"
 
-#include "mail/header.h"
-#include "mail/received.h"
+#include "mail/header/header.h"
+#include "mail/header/received.h"
 
 static struct header_scan scan_pieces(struct slice in, size_t piece) {
     struct header_scan scan = {0};

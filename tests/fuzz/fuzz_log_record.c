@@ -1,5 +1,5 @@
 // fuzz_log_record: a segment's header, a record whose checksum is made right, and what it says.
-#include "core/log_record.h"
+#include "core/queue/log_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

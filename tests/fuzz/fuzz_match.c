@@ -1,7 +1,7 @@
 // fuzz_match: any bytes as a table for rules and as what is looked for in it, the two separated by a NUL.
 #include "fuzz.h"
 
-#include "core/match.h"
+#include "core/rules/match.h"
 
 // A line of a table of names is found by itself, but for what begins a comment or is a network.
 static void check_found(enum config_table_kind kind, const struct match *m, struct slice line) {

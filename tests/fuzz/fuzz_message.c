@@ -1,5 +1,5 @@
 // fuzz_message: every payload of the links; the first byte chooses which.
-#include "core/message.h"
+#include "core/message/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

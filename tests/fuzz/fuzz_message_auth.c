@@ -1,5 +1,5 @@
 // fuzz_message_auth: the payloads about who a user is; the first byte chooses which.
-#include "core/message_auth.h"
+#include "core/message/message_auth.h"
 #include "message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -1,5 +1,5 @@
 // fuzz_message_gate: every payload about strangers; the first byte chooses which.
-#include "core/message_gate.h"
+#include "core/message/message_gate.h"
 #include "message.h"
 
 static void match_reply(struct slice in, struct buf *again) {

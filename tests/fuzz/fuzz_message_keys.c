@@ -1,5 +1,5 @@
 // fuzz_message_keys: every payload of the links to keys; the first byte chooses which.
-#include "core/message_keys.h"
+#include "core/message/message_keys.h"
 #include "message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

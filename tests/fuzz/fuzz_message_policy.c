@@ -1,6 +1,6 @@
 // fuzz_message_policy: every payload about lock-outs, quotas, the guard and senders; the first byte chooses which.
-#include "core/message_policy.h"
-#include "core/message_sender.h"
+#include "core/message/message_policy.h"
+#include "core/message/message_sender.h"
 #include "message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

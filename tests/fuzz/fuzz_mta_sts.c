@@ -1,7 +1,7 @@
 // fuzz_mta_sts: any bytes as a record and as a policy of MTA-STS.
 #include "fuzz.h"
 
-#include "mail/mta_sts.h"
+#include "mail/sts/mta_sts.h"
 
 static bool inside(struct slice s, struct slice text) { return s.p >= text.p && s.p + s.n <= text.p + text.n; }
 

@@ -1,7 +1,7 @@
 // fuzz_oracle_zone: any text is a zone or is refused with its line; what is asked of a zone is answered.
 #include "fuzz.h"
 
-#include "mail/oracle_zone.h"
+#include "mail/oracle/oracle_zone.h"
 
 static void check_answer(const struct oracle_question *q, const struct oracle_answer *a) {
     FUZZ_CHECK((a->status == ORACLE_OK) == (a->n > 0));

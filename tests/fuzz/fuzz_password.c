@@ -1,7 +1,7 @@
 // fuzz_password: a password file of any bytes. What is read can be written, and read again as the same.
 #include "fuzz.h"
 
-#include "core/password.h"
+#include "core/auth/password.h"
 
 static void check_record(const struct password_record *r, struct slice whole) {
     struct buf line BUF_AUTO = {.max = 2 * PASSWORD_LINE_MAX};

@@ -1,11 +1,11 @@
 // fuzz_policy_kept: what a disk gives back of lock-outs, quotas, the guard, and of strangers: a key's length, the key,
 // the value. What is taken can be used, and is taken again when it is written again.
-#include "core/greylist.h"
-#include "core/guard.h"
-#include "core/lockout.h"
-#include "core/quota.h"
-#include "core/standing.h"
-#include "core/volume.h"
+#include "core/policy/greylist.h"
+#include "core/policy/guard.h"
+#include "core/policy/lockout.h"
+#include "core/policy/quota.h"
+#include "core/policy/standing.h"
+#include "core/policy/volume.h"
 
 #include <stdlib.h>
 

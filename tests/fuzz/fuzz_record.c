@@ -3,7 +3,7 @@
 #include "fuzz.h"
 
 #include "base/printable.h"
-#include "core/story.h"
+#include "core/history/story.h"
 
 static void tell(const struct record *r) {
     struct buf b = {.max = 4 << 20}, key = {.max = STORY_KEY};

@@ -1,7 +1,7 @@
 // fuzz_record_file: any bytes as a segment of history: every record that comes out lies within it and was summed up.
 #include "fuzz.h"
 
-#include "core/record_file.h"
+#include "core/history/record_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct slice all = slice_of(data, size), rest = all, packed;

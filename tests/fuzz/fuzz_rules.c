@@ -2,7 +2,7 @@
 // form that decides the same.
 #include "fuzz.h"
 
-#include "core/rules.h"
+#include "core/rules/rules.h"
 
 struct facts {
     struct rule_facts ops;

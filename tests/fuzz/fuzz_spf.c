@@ -2,8 +2,8 @@
 // record is well-formed for the checker exactly when it is for the evaluation.
 #include "fuzz.h"
 
-#include "mail/oracle_zone.h"
-#include "mail/spf.h"
+#include "mail/oracle/oracle_zone.h"
+#include "mail/spf/spf.h"
 
 enum { QUESTIONS_MAX = 160 }; // 10 terms with an MX of 10 and %{p} of 11 each, and what is around them
 

@@ -1,5 +1,5 @@
 // fuzz_table: any bytes as a table of users and of aliases; every name in it is expanded within the limits.
-#include "core/recipient.h"
+#include "core/route/recipient.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 // fuzz_tlsrpt: any bytes as a TLSRPT record.
 #include "fuzz.h"
 
-#include "mail/report_uri.h"
-#include "mail/tlsrpt.h"
+#include "mail/dmarc/report_uri.h"
+#include "mail/sts/tlsrpt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct slice text = slice_of(data, size);

@@ -1,10 +1,10 @@
-// submit_check: what may become of a user's message, said in the simplest way (mail/submit_header.h, submit_lines.h).
+// submit_check: what may become of a user's message, said in the simplest way (mail/submit/submit_header.h, submit_lines.h).
 #pragma once
 
 #include "fuzz.h"
 
-#include "mail/header.h"
-#include "mail/submit_lines.h"
+#include "mail/header/header.h"
+#include "mail/submit/submit_lines.h"
 
 enum { SUBMIT_CHECK_ROOM = 1 << 22 };
 

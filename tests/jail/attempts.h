@@ -1,7 +1,7 @@
 // attempts: things that a process may try, each of which works when nothing confines it.
 #pragma once
 
-#include "rt/jail_roles.h"
+#include "rt/jail/jail_roles.h"
 
 #include <stddef.h>
 #include <sys/types.h>

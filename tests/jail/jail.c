@@ -2,7 +2,7 @@
 // attempt is made in a process of its own; first without a jail, where it must work, so that a denial means something.
 // As root all is done three times: as root, becoming a user in the jail, and as a user. Prints TAP.
 #include "attempts.h"
-#include "rt/jail_landlock.h"
+#include "rt/jail/jail_landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>

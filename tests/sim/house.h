@@ -2,10 +2,10 @@
 // and a network that fail. What master does (start, wire, start again) is done here the same way.
 #pragma once
 
-#include "core/config.h"
-#include "rt/fiber.h"
-#include "rt/sim_disk.h"
-#include "rt/sim_net.h"
+#include "core/config/config.h"
+#include "rt/fiber/fiber.h"
+#include "rt/sim/sim_disk.h"
+#include "rt/sim/sim_net.h"
 #include "rt/world.h"
 #include "wire/link_frame.h" // enum role
 

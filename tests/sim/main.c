@@ -9,7 +9,7 @@
 #include "people.h"
 
 #include "base/mem.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "svc/auth/auth.h"
 
 #include "base/mem.h"
-#include "core/auth_offer.h"
+#include "core/auth/auth_offer.h"
 #include "rt/net_unix.h"
 #include "svc/auth/auth_inside.h"
 #include "svc/metrics.h"

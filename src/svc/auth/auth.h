@@ -14,7 +14,7 @@
 // link is overwritten by what comes next, not wiped.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

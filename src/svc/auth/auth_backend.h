@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/metric.h"
 #include "rt/world.h"
 #include "svc/auth/auth_turns.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/map.h"
-#include "core/message_auth.h"
+#include "core/message/message_auth.h"
 #include "svc/auth/auth.h"
 #include "svc/auth/auth_backend.h"
 

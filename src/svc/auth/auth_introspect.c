@@ -3,8 +3,8 @@
 #include "svc/auth/auth_source.h"
 
 #include "base/mem.h"
-#include "core/jwt.h"
-#include "core/message_auth.h"
+#include "core/auth/jwt.h"
+#include "core/message/message_auth.h"
 #include "rt/aside.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "svc/auth/auth_source.h"
 
 #include "base/mem.h"
-#include "core/jwt.h"
+#include "core/auth/jwt.h"
 #include "rt/aside.h"
 #include "rt/journal.h"
 

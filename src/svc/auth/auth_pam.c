@@ -2,7 +2,7 @@
 #include "svc/auth/auth_backend.h"
 
 #include "base/mem.h"
-#include "core/message_auth.h"
+#include "core/message/message_auth.h"
 
 #include <stdlib.h>
 

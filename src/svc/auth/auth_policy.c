@@ -2,7 +2,7 @@
 #include "svc/auth/auth_inside.h"
 
 #include "base/num.h"
-#include "core/message_policy.h"
+#include "core/message/message_policy.h"
 #include "rt/journal.h"
 
 enum { PACKED_MAX = 4096 };

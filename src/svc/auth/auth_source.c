@@ -1,7 +1,7 @@
 // auth_source: stamps before contents.
 #include "svc/auth/auth_source.h"
 
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "rt/journal.h"
 
 enum { LOOK_EVERY_MS = 1 * MS_SECOND, PATH_MAX_BYTES = 4096 };

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "rt/file_stamp.h"
+#include "rt/disk/file_stamp.h"
 #include "rt/world.h"
 
 // Zero-initialised but for the first two is valid.

@@ -2,9 +2,9 @@
 #include "svc/auth/auth_test_house.h"
 
 #include "base/seed.h"
-#include "core/message_policy.h"
-#include "core/password.h"
-#include "rt/file.h"
+#include "core/message/message_policy.h"
+#include "core/auth/password.h"
+#include "rt/disk/file.h"
 #include "rt/journal.h"
 #include "rt/stream.h"
 

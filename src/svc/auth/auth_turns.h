@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/list.h"
-#include "rt/fiber.h"
+#include "rt/fiber/fiber.h"
 #include "wire/netaddr.h"
 
 enum {

@@ -1,7 +1,7 @@
 // auth_turns_test: turns go round by networks, and those who wait are bounded.
 #include "svc/auth/auth_turns.h"
 
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
-// auth_users: a password file (core/password.h) in memory, by user.
+// auth_users: a password file (core/auth/password.h) in memory, by user.
 #pragma once
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
-#include "core/password.h"
+#include "core/auth/password.h"
 
 struct auth_users;
 

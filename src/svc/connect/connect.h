@@ -6,7 +6,7 @@
 // Only what the configuration names is connected to, so that who takes over a session reaches nothing else.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

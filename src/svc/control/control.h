@@ -28,7 +28,7 @@
 // HTTP: GET /metrics, /health (200 or 503, with JSON that says what is wrong), / (a page for people).
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

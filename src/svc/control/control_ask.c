@@ -1,7 +1,7 @@
 // control_ask: reading requests with jansson.
 #include "svc/control/control_ask.h"
 
-#include "core/queue_id.h"
+#include "core/queue/queue_id.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "core/message.h"
+#include "core/message/message.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
 #include "rt/stream.h"

@@ -1,7 +1,7 @@
 // control_policy: looking at lock-outs and the guard, and deciding.
 #include "svc/control/control_inside.h"
 
-#include "core/message_policy.h"
+#include "core/message/message_policy.h"
 #include "svc/control/control_ask.h"
 
 #include <sysexits.h>

@@ -1,7 +1,7 @@
 // control_queue: looking into the queue and acting on it.
 #include "svc/control/control_inside.h"
 
-#include "core/queue_id.h"
+#include "core/queue/queue_id.h"
 
 #include <stdlib.h>
 

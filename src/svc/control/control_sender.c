@@ -1,7 +1,7 @@
 // control_sender: looking at what is remembered of those who send to us, and deciding.
 #include "svc/control/control_inside.h"
 
-#include "core/message_sender.h"
+#include "core/message/message_sender.h"
 #include "svc/control/control_ask.h"
 
 #include <sysexits.h>

@@ -1,9 +1,9 @@
 // control_test: requests on the control socket and over HTTP, with the other processes played by the test.
 #include "svc/control/control.h"
 
-#include "core/message_policy.h"
-#include "core/message_sender.h"
-#include "core/message.h"
+#include "core/message/message_policy.h"
+#include "core/message/message_sender.h"
+#include "core/message/message.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
 #include "rt/stream.h"

@@ -2,8 +2,8 @@
 #include "svc/deliver/deliver.h"
 
 #include "base/mem.h"
-#include "core/route.h"
-#include "mail/header.h"
+#include "core/route/route.h"
+#include "mail/header/header.h"
 #include "rt/journal.h"
 #include "svc/deliver/maildir_batch.h"
 #include "svc/metrics.h"

@@ -2,7 +2,7 @@
 // recipient gets a file of its own, with Return-Path, Delivered-To and X-Original-To in front.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

@@ -3,8 +3,8 @@
 // (and as Postfix and Dovecot write them), though content travels with CRLF.
 #pragma once
 
-#include "core/message.h"
-#include "rt/disk.h"
+#include "core/message/message.h"
+#include "rt/disk/disk.h"
 
 // The path of `pattern` with {domain} and {local} of `address` filled in, both lower case. Permanent 5.1.3 where a part
 // would leave its place: empty, with "/" or a control character, or beginning with a dot.

@@ -3,8 +3,8 @@
 // for all its new files. Nobody hears of success before both were done for his file.
 #pragma once
 
-#include "rt/fiber.h"
-#include "rt/loop.h"
+#include "rt/fiber/fiber.h"
+#include "rt/fiber/loop.h"
 #include "svc/deliver/maildir.h"
 
 enum { MAILDIR_BATCH_MAX = 64 }; // files; more have the next turn

@@ -1,7 +1,7 @@
 // maildir_test: paths that stay in their place, and files that are whole or not there at whatever moment it ends.
 #include "svc/deliver/maildir_batch.h"
 
-#include "rt/sim_disk.h"
+#include "rt/sim/sim_disk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #include "svc/fetch/fetch.h"
 
 #include "base/mem.h"
-#include "core/message_auth.h"
+#include "core/message/message_auth.h"
 #include "rt/journal.h"
 #include "svc/fetch/fetch_curl.h"
 #include "svc/metrics.h"

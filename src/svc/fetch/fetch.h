@@ -3,7 +3,7 @@
 // this machine only; redirects are not followed; time and size are bounded by the question and by us.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

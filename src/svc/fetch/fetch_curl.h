@@ -2,7 +2,7 @@
 // it need more than a fiber's.
 #pragma once
 
-#include "core/message_auth.h"
+#include "core/message/message_auth.h"
 #include "rt/world.h"
 
 struct fetch_curl;

@@ -2,8 +2,8 @@
 #include "svc/history/history.h"
 
 #include "base/mem.h"
-#include "core/message_gate.h"
-#include "core/record_file.h"
+#include "core/message/message_gate.h"
+#include "core/history/record_file.h"
 #include "rt/journal.h"
 #include "svc/history/history_store.h"
 #include "svc/metrics.h"

@@ -1,10 +1,10 @@
 // history: keeps why things were decided, as sessions and the queue tell it, for `posthouse explain` to read: numbered
-// files below STATE/history (core/record_file.h), the oldest removed past `history size` and `history days`. It never
+// files below STATE/history (core/history/record_file.h), the oldest removed past `history size` and `history days`. It never
 // syncs and is never waited for: what a crash of the machine takes is only history. Where the disk is full it stops,
 // says so once, and looks again every minute.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

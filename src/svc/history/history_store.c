@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
-#include "core/record_file.h"
+#include "core/history/record_file.h"
 
 #include <errno.h>
 #include <stdio.h>

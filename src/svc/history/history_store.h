@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "base/when.h"
-#include "rt/disk.h"
+#include "rt/disk/disk.h"
 
 struct history_file {
     uint64_t number;

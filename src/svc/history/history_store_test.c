@@ -2,8 +2,8 @@
 #include "svc/history/history_store.h"
 
 #include "base/mem.h"
-#include "core/record_file.h"
-#include "rt/sim_disk.h"
+#include "core/history/record_file.h"
+#include "rt/sim/sim_disk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

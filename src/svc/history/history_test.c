@@ -1,10 +1,10 @@
 // history_test: the service, with records from a session's process, a full disk, and frames that are none.
 #include "svc/history/history.h"
 
-#include "core/message_gate.h"
-#include "core/record_file.h"
+#include "core/message/message_gate.h"
+#include "core/history/record_file.h"
 #include "rt/journal.h"
-#include "rt/sim_disk.h"
+#include "rt/sim/sim_disk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "core/queue_id.h"
-#include "mail/dsn.h"
+#include "core/queue/queue_id.h"
+#include "mail/dsn/dsn.h"
 #include "rt/journal.h"
 #include "svc/inject/inject_notice.h"
 #include "svc/inject/inject_post.h"

@@ -1,9 +1,9 @@
-// inject: the process that brings our own mail into the queue: notifications of failed delivery (mail/dsn.h). NOTIFY
+// inject: the process that brings our own mail into the queue: notifications of failed delivery (mail/dsn/dsn.h). NOTIFY
 // work from the queue becomes a message that is SUBMITted on the same link; when it is durable the work is done. And a
 // NOTICE of policy to the administrator, and a POST of report, which nobody waits for (inject_notice.h, inject_post.h).
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

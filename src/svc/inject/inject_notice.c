@@ -1,9 +1,9 @@
 // inject_notice: what a notice says, and that it insists: an administrator who is not known today may be tomorrow.
 #include "svc/inject/inject_notice.h"
 
-#include "core/message.h"
-#include "core/message_policy.h"
-#include "mail/notice.h"
+#include "core/message/message.h"
+#include "core/message/message_policy.h"
+#include "mail/dsn/notice.h"
 #include "rt/journal.h"
 
 static void end(void *service, const struct inject_errand *m, struct slice queue_id, const struct err *e) {

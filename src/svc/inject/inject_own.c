@@ -2,9 +2,9 @@
 #include "svc/inject/inject_own.h"
 
 #include "base/mem.h"
-#include "core/message.h"
-#include "core/queue_id.h"
-#include "core/route.h"
+#include "core/message/message.h"
+#include "core/queue/queue_id.h"
+#include "core/route/route.h"
 
 #include <stdlib.h>
 

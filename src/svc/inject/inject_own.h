@@ -3,8 +3,8 @@
 // lost.
 #pragma once
 
-#include "core/config.h"
-#include "core/envelope.h"
+#include "core/config/config.h"
+#include "core/queue/envelope.h"
 #include "rt/world.h"
 #include "svc/peer.h"
 

@@ -1,7 +1,7 @@
 // inject_post: how many bytes are on their way, and what came of them.
 #include "svc/inject/inject_post.h"
 
-#include "core/message_gate.h"
+#include "core/message/message_gate.h"
 #include "rt/journal.h"
 
 static void end(void *service, const struct inject_errand *m, struct slice queue_id, const struct err *e) {

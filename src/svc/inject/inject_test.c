@@ -3,9 +3,9 @@
 #include "svc/inject/inject.h"
 
 #include "base/list.h"
-#include "core/message.h"
-#include "core/message_gate.h"
-#include "core/message_policy.h"
+#include "core/message/message.h"
+#include "core/message/message_gate.h"
+#include "core/message/message_policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

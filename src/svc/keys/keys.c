@@ -2,7 +2,7 @@
 #include "svc/keys/keys.h"
 
 #include "base/mem.h"
-#include "core/ticket_chain.h"
+#include "core/keys/ticket_chain.h"
 #include "rt/journal.h"
 #include "svc/keys/keys_store.h"
 #include "svc/metrics.h"

@@ -2,7 +2,7 @@
 // their chains and stapled responses, notices when the files change, tells sessions what there is, and signs.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/metric.h"
 #include "rt/world.h"

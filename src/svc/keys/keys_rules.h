@@ -1,7 +1,7 @@
 // keys_rules: who may have signed what with which key, so that a key is good for its purpose only.
 #pragma once
 
-#include "core/message_keys.h"
+#include "core/message/message_keys.h"
 #include "wire/link_frame.h"
 
 enum keys_purpose { KEYS_TLS, KEYS_DKIM, KEYS_ARC };

@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "rt/credential.h"
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "rt/journal.h"
 
 #include <stdlib.h>

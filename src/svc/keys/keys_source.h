@@ -1,9 +1,9 @@
 // keys_source: one private key on disk with what belongs to it, and what is in use of it: the last that was good.
 #pragma once
 
-#include "core/config.h"
-#include "rt/file_stamp.h"
-#include "rt/private_key.h"
+#include "core/config/config.h"
+#include "rt/disk/file_stamp.h"
+#include "rt/tls/private_key.h"
 #include "rt/world.h"
 #include "svc/keys/keys_rules.h"
 

@@ -2,10 +2,10 @@
 #include "svc/keys/keys_store.h"
 
 #include "base/mem.h"
-#include "core/dkim_rules.h"
-#include "core/dkim_store.h"
-#include "rt/file.h"
-#include "rt/file_list.h"
+#include "core/keys/dkim_rules.h"
+#include "core/keys/dkim_store.h"
+#include "rt/disk/file.h"
+#include "rt/disk/file_list.h"
 #include "rt/journal.h"
 
 #include <stdlib.h>

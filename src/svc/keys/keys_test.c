@@ -2,9 +2,9 @@
 #include "svc/keys/keys.h"
 
 #include "base/mem.h"
-#include "core/ticket_chain.h"
+#include "core/keys/ticket_chain.h"
 #include "rt/journal.h"
-#include "rt/tls_test_keys.h"
+#include "rt/tls/tls_test_keys.h"
 #include "svc/keys/keys_rules.h"
 #include "svc/keys_client.h"
 

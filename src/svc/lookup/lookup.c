@@ -2,9 +2,9 @@
 #include "svc/lookup/lookup.h"
 
 #include "base/mem.h"
-#include "core/message.h"
-#include "core/message_gate.h"
-#include "core/sender.h"
+#include "core/message/message.h"
+#include "core/message/message_gate.h"
+#include "core/auth/sender.h"
 #include "rt/journal.h"
 #include "svc/lookup/lookup_tables.h"
 #include "svc/metrics.h"

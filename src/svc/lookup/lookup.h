@@ -2,7 +2,7 @@
 // something is in a table that rules of policy name (MATCH). Each is answered by its _REPLY.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

@@ -2,9 +2,9 @@
 #include "svc/lookup/lookup_tables.h"
 
 #include "base/mem.h"
-#include "core/match.h"
-#include "core/sender.h"
-#include "rt/file.h"
+#include "core/rules/match.h"
+#include "core/auth/sender.h"
+#include "rt/disk/file.h"
 #include "rt/journal.h"
 
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 // that can't be read keeps the last good table.
 #pragma once
 
-#include "core/message_gate.h"
-#include "core/recipient.h"
+#include "core/message/message_gate.h"
+#include "core/route/recipient.h"
 #include "rt/world.h"
 
 struct lookup_tables;

@@ -1,7 +1,7 @@
 // lookup_tables_test: a table follows its file, and outlives what is wrong with it.
 #include "svc/lookup/lookup_tables.h"
 
-#include "rt/sim_disk.h"
+#include "rt/sim/sim_disk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

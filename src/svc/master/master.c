@@ -2,7 +2,7 @@
 #include "svc/master/master_inside.h"
 
 #include "base/mem.h"
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "rt/notify.h"
 #include "rt/world.h"
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "rt/activation.h"
-#include "core/ticket_chain.h"
-#include "rt/fiber.h"
+#include "core/keys/ticket_chain.h"
+#include "rt/fiber/fiber.h"
 #include "rt/journal.h"
 #include "rt/link.h"
 #include "rt/process.h"

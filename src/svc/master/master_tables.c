@@ -2,7 +2,7 @@
 // not open: its jail names files, not directories that hold who knows what. So a new lookup takes the old one's place.
 #include "svc/master/master_inside.h"
 
-#include "rt/file.h"
+#include "rt/disk/file.h"
 
 enum { WATCHED_MAX = 256 };
 

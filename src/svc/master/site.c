@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "rt/apart.h"
 #include "rt/credential.h"
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "rt/world.h"
 
 #include <stdio.h>

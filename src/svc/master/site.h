@@ -2,7 +2,7 @@
 // what `posthouse check` looks at.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 
 struct site {
     char *path;      // absolute

@@ -1,7 +1,7 @@
 // topology: which processes there are and which of them talk to each other. One table; nothing else is wired.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "wire/link_frame.h"
 
 // Roles in the order in which they are started: whoever is asked by others first.

@@ -2,7 +2,7 @@
 #include "svc/pam/pam.h"
 
 #include "base/mem.h"
-#include "core/message_auth.h"
+#include "core/message/message_auth.h"
 #include "rt/child.h"
 #include "rt/journal.h"
 #include "svc/metrics.h"

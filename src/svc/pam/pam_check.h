@@ -1,7 +1,7 @@
 // pam_check: one question to PAM (pam(3)), blocking.
 #pragma once
 
-#include "core/message_auth.h"
+#include "core/message/message_auth.h"
 
 // Authentication, and whether the account may be used (pam_acct_mgmt). Only prompts that hide what is typed are
 // answered, with the password. Wipes its copies. `directory` describes the services; NULL: the system's.

@@ -2,8 +2,8 @@
 // hangs, one that kills itself, many at once.
 #include "svc/pam/pam.h"
 
-#include "core/message_auth.h"
-#include "rt/file.h"
+#include "core/message/message_auth.h"
+#include "rt/disk/file.h"
 #include "rt/journal.h"
 #include "svc/peer.h"
 

@@ -2,7 +2,7 @@
 #include "svc/policy/policy_inside.h"
 
 #include "base/mem.h"
-#include "core/route.h"
+#include "core/route/route.h"
 #include "svc/metrics.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 // policy: what users and their clients may do for now, and what is remembered of strangers. It counts failed log-ins
-// and locks (core/lockout.h), keeps to quotas (core/quota.h), and holds what is far beyond an account's own past
-// (core/guard.h). Of strangers it knows what they earned and lost (core/standing.h), whether they came back
-// (core/greylist.h), how much they do (core/rates.h), and how much mail there is in all (core/volume.h).
+// and locks (core/policy/lockout.h), keeps to quotas (core/policy/quota.h), and holds what is far beyond an account's own past
+// (core/policy/guard.h). Of strangers it knows what they earned and lost (core/policy/standing.h), whether they came back
+// (core/policy/greylist.h), how much they do (core/policy/rates.h), and how much mail there is in all (core/policy/volume.h).
 //
 // All of it is in memory; a store on disk gets what changed once a second, so that a kill forgets no more than that. At
 // most POLICY_BATCH entries go there at once, oldest change first: a flood of 100,000 new clients takes five seconds to
@@ -15,9 +15,9 @@
 //     inject      gets a NOTICE for the administrator, once, when an account begins to be held
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
-#include "rt/store.h"
+#include "rt/disk/store.h"
 #include "rt/world.h"
 
 struct policy_service;

@@ -1,14 +1,14 @@
 // policy_inside: what the sources of policy share.
 #pragma once
 
-#include "core/greylist.h"
-#include "core/guard.h"
-#include "core/lockout.h"
-#include "core/message_policy.h"
-#include "core/quota.h"
-#include "core/rates.h"
-#include "core/standing.h"
-#include "core/volume.h"
+#include "core/policy/greylist.h"
+#include "core/policy/guard.h"
+#include "core/policy/lockout.h"
+#include "core/message/message_policy.h"
+#include "core/policy/quota.h"
+#include "core/policy/rates.h"
+#include "core/policy/standing.h"
+#include "core/policy/volume.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
 #include "svc/peer.h"

@@ -19,6 +19,6 @@ void policy_secrets_used(struct policy_secrets *s, struct slice user, struct sli
 void policy_secrets_list(const struct policy_secrets *s, struct slice user,
                          void (*each)(void *arg, struct slice user, struct slice secret, struct wall used), void *arg);
 
-// To be kept under a key that begins with 's'; as core/lockout.h.
+// To be kept under a key that begins with 's'; as core/policy/lockout.h.
 bool policy_secrets_next_change(struct policy_secrets *s, struct buf *key, struct buf *value);
 bool policy_secrets_load(struct policy_secrets *s, struct slice key, struct slice value);

@@ -1,7 +1,7 @@
 // policy_senders: people look at what is remembered of strangers, clear it, block and allow.
 #include "svc/policy/policy_inside.h"
 
-#include "core/message_sender.h"
+#include "core/message/message_sender.h"
 
 enum { ENTRIES_MAX = 10000, ARENA_MAX = 32 * 1024 * 1024 };
 

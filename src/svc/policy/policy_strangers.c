@@ -2,7 +2,7 @@
 // have they come back; and what it tells of how they behaved.
 #include "svc/policy/policy_inside.h"
 
-#include "core/route.h"
+#include "core/route/route.h"
 
 enum { REPLY_MAX = 1024, ANSWER_PAYLOAD_MAX = 512 };
 

@@ -1,7 +1,7 @@
 // policy_strangers_test: what smtpd asks and tells of strangers, what people say of them, and what is remembered over
 // an end and a start.
-#include "core/message_gate.h"
-#include "core/message_sender.h"
+#include "core/message/message_gate.h"
+#include "core/message/message_sender.h"
 #include "rt/metric.h"
 #include "svc/policy/policy_test_house.h"
 

@@ -2,8 +2,8 @@
 // control played by the test, and a store that is the test's own.
 #pragma once
 
-#include "core/message_policy.h"
-#include "rt/fiber.h"
+#include "core/message/message_policy.h"
+#include "rt/fiber/fiber.h"
 #include "svc/policy/policy.h"
 
 #include <setjmp.h>

@@ -8,7 +8,7 @@
 // any crash, of itself or of others.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

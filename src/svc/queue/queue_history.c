@@ -2,7 +2,7 @@
 // is away for a moment, and so much waits for it. Where nobody comes, or nobody reads, it is told less: mail doesn't wait.
 #include "svc/queue/queue_inside.h"
 
-#include "core/message_gate.h"
+#include "core/message/message_gate.h"
 
 enum { FULL = 64 * 1024 }; // bytes that don't wait for the turn's end
 

@@ -1,5 +1,5 @@
 // queue_history_test: what the queue tells history, and that it doesn't wait for it.
-#include "core/message_gate.h"
+#include "core/message/message_gate.h"
 #include "svc/queue/queue_play.h"
 
 #include <setjmp.h>

@@ -4,7 +4,7 @@
 
 #include "base/heap.h"
 #include "base/map.h"
-#include "core/message.h"
+#include "core/message/message.h"
 #include "svc/queue/queue_log.h"
 
 struct queue_destination;

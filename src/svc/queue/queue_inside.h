@@ -1,9 +1,9 @@
 // queue_inside: what the sources of the queue's service share.
 #pragma once
 
-#include "core/queue_id.h"
-#include "core/record.h"
-#include "rt/fiber.h"
+#include "core/queue/queue_id.h"
+#include "core/history/record.h"
+#include "rt/fiber/fiber.h"
 #include "rt/journal.h"
 #include "rt/metric.h"
 #include "svc/peer.h"

@@ -13,7 +13,7 @@
 // and none outlives it in a way that matters: replay ignores outcomes of messages it doesn't know.
 #pragma once
 
-#include "core/log_record.h"
+#include "core/queue/log_record.h"
 #include "rt/world.h"
 
 enum { QUEUE_SPARES_MAX = 3, QUEUE_NAME = 64 };

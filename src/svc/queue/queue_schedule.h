@@ -7,8 +7,8 @@
 #pragma once
 
 #include "base/seed.h"
-#include "core/plan.h"
-#include "core/route.h"
+#include "core/queue/plan.h"
+#include "core/route/route.h"
 #include "svc/queue/queue_index.h"
 #include "wire/link_frame.h"
 

@@ -1,7 +1,7 @@
 // queue_test_disk: for tests: a disk in memory that fails exactly where it is told to.
 #pragma once
 
-#include "rt/sim_disk.h"
+#include "rt/sim/sim_disk.h"
 #include "rt/world.h"
 
 struct queue_test_disk {

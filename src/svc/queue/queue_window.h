@@ -2,8 +2,8 @@
 // damage: a bad sector must not hide what lies around it.
 #pragma once
 
-#include "core/log_record.h"
-#include "rt/disk.h"
+#include "core/queue/log_record.h"
+#include "rt/disk/disk.h"
 
 struct queue_window {
     struct disk_file *file;

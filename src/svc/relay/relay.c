@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "rt/journal.h"
-#include "rt/tls.h"
+#include "rt/tls/tls.h"
 #include "svc/metrics.h"
 #include "svc/relay/relay_attempt.h"
 

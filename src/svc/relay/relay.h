@@ -9,7 +9,7 @@
 // the queue does, the queue hands the work out again.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

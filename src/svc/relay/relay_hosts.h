@@ -1,8 +1,8 @@
 // relay_hosts: the addresses to try for a destination, one after the other; DNS is asked only as far as needed.
 #pragma once
 
-#include "core/config.h"
-#include "core/mx.h"
+#include "core/config/config.h"
+#include "core/route/mx.h"
 #include "svc/peer.h"
 
 struct relay_hosts_setup {

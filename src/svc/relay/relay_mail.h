@@ -1,8 +1,8 @@
 // relay_mail: one message on its way over a session, with a result for each recipient.
 #pragma once
 
-#include "core/message.h"
-#include "rt/fiber.h"
+#include "core/message/message.h"
+#include "rt/fiber/fiber.h"
 #include "wire/smtp_ext.h"
 #include "wire/smtp_reply.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/map.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 #include "svc/relay/relay_session.h"
 
 enum {

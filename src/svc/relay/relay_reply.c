@@ -1,7 +1,7 @@
 // relay_reply: replies, line by line.
 #include "svc/relay/relay_reply.h"
 
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 static struct slice without_ending(struct slice line) {
     line.n -= line.n && line.p[line.n - 1] == '\n';

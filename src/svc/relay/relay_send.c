@@ -2,7 +2,7 @@
 #include "svc/relay/relay_reply.h"
 
 #include "base/utf8.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 #include "wire/smtp_body.h"
 
 enum {

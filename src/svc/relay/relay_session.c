@@ -2,7 +2,7 @@
 #include "svc/relay/relay_session.h"
 
 #include "base/mem.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 #include "svc/relay/relay_reply.h"
 
 #include <stdlib.h>

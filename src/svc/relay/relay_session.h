@@ -15,7 +15,7 @@
 // The server is foreign: whatever it sends is bounded, and what is out of order ends the session and defers the mail.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/stream.h"
 #include "svc/relay/relay_mail.h"
 

@@ -1,13 +1,13 @@
 // report: the process that sends aggregate reports of DMARC (RFC 9990), where `dmarc reports` is configured. Sessions
-// tell what became of each message of a domain that wants reports (DMARC_SEEN); core/report_book.h counts. When a
+// tell what became of each message of a domain that wants reports (DMARC_SEEN); core/report/report_book.h counts. When a
 // stretch is over, a report goes to each address that may have it, as a mail that keys signs where it has a key for
 // the domain that it is from, and that inject puts into the queue (POST).
 // Counts are in memory, and a few seconds later in a store.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
-#include "rt/store.h"
+#include "rt/disk/store.h"
 #include "rt/world.h"
 
 struct report_service;

@@ -1,11 +1,11 @@
 // report_test: what smtpd tells becomes a mail for inject, over links in memory.
 #include "svc/report/report.h"
 
-#include "core/message.h"
-#include "core/message_gate.h"
-#include "core/message_keys.h"
-#include "mail/dmarc_report.h"
-#include "mail/report_unpack.h"
+#include "core/message/message.h"
+#include "core/message/message_gate.h"
+#include "core/message/message_keys.h"
+#include "mail/dmarc/dmarc_report.h"
+#include "mail/dmarc/report_unpack.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 // but its backend's cache. A backend is libunbound (resolver_unbound.h), or a table in tests and in the simulator.
 #pragma once
 
-#include "core/config.h"
-#include "core/message.h"
+#include "core/config/config.h"
+#include "core/message/message.h"
 #include "rt/link.h"
 #include "rt/world.h"
 

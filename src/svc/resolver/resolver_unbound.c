@@ -2,7 +2,7 @@
 #include "svc/resolver/resolver_unbound.h"
 
 #include "base/mem.h"
-#include "rt/file.h"
+#include "rt/disk/file.h"
 #include "rt/journal.h"
 #include "svc/resolver/unbound_events.h"
 #include "wire/dns_answer.h"

@@ -2,7 +2,7 @@
 // tasks and timers of the loop, on the process's own stack: they need more of it than a fiber has.
 #pragma once
 
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 struct ub_event_base;
 

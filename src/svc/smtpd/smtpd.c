@@ -3,10 +3,10 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "core/client_name.h"
-#include "core/queue_id.h"
+#include "core/policy/client_name.h"
+#include "core/queue/queue_id.h"
 #include "rt/journal.h"
-#include "rt/tls.h"
+#include "rt/tls/tls.h"
 #include "svc/keys_client.h"
 #include "svc/metrics.h"
 #include "svc/smtpd/smtpd_delegation.h"

@@ -3,7 +3,7 @@
 // in processes of its own: its clients are users, who authenticate.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/link.h"
 #include "rt/metric.h"
 #include "rt/world.h"

@@ -1,7 +1,7 @@
 // smtpd_aside: header first, then the body as it comes, then what stands in front.
 #include "svc/smtpd/smtpd_aside.h"
 
-#include "mail/auth_results.h"
+#include "mail/header/auth_results.h"
 #include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_seal.h"
 #include "svc/smtpd/smtpd_session.h"

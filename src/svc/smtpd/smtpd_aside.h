@@ -6,9 +6,9 @@
 //     front:   Received, what the end of the body made known, the header section
 #pragma once
 
-#include "mail/arc.h"
-#include "mail/dkim_verify.h"
-#include "rt/fiber.h"
+#include "mail/arc/arc.h"
+#include "mail/dkim/dkim_verify.h"
+#include "rt/fiber/fiber.h"
 
 struct smtpd_content;
 struct smtpd_session;

@@ -2,8 +2,8 @@
 #include "svc/smtpd/smtpd_auth.h"
 
 #include "base/base64.h"
-#include "core/auth_offer.h"
-#include "rt/loop.h"
+#include "core/auth/auth_offer.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_reply.h"
 
 #include <string.h>

@@ -3,12 +3,12 @@
 // and queue; in a dialogue test a table.
 #pragma once
 
-#include "core/message.h"
-#include "core/message_auth.h"
-#include "core/message_gate.h"
-#include "core/message_policy.h"
-#include "mail/oracle.h"
-#include "rt/fiber.h"
+#include "core/message/message.h"
+#include "core/message/message_auth.h"
+#include "core/message/message_gate.h"
+#include "core/message/message_policy.h"
+#include "mail/oracle/oracle.h"
+#include "rt/fiber/fiber.h"
 #include "rt/transport.h"
 
 struct smtpd_backend {

@@ -1,8 +1,8 @@
 // smtpd_content: decoding, checking and handing on.
 #include "svc/smtpd/smtpd_content.h"
 
-#include "core/queue_id.h"
-#include "mail/received.h"
+#include "core/queue/queue_id.h"
+#include "mail/header/received.h"
 #include "svc/smtpd/smtpd_aside.h"
 #include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_session.h"

@@ -5,7 +5,7 @@
 // SMTPD_CONTENT_HELD.
 #pragma once
 
-#include "mail/header.h"
+#include "mail/header/header.h"
 #include "svc/smtpd/smtpd_backend.h"
 #include "wire/smtp_body.h"
 

@@ -3,7 +3,7 @@
 // one.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/transport.h"
 
 enum { SMTPD_DELEGATION_KEPT = 8 }; // idle connections to one server

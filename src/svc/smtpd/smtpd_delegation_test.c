@@ -1,7 +1,7 @@
 // smtpd_delegation_test: servers of policy over pipes: connections that are kept, that went stale, that lie.
 #include "svc/smtpd/smtpd_delegation.h"
 
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

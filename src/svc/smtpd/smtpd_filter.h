@@ -22,7 +22,7 @@
 // A filter that accepts isn't asked about the rest of the message (CONNECT, HELO: of the session); the others are.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/metric.h"
 #include "rt/transport.h"
 #include "wire/link_frame.h"

@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "mail/address.h"
-#include "mail/header.h"
+#include "mail/header/header.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 // smtpd_filter_content: header and body to the first filter as they come, to the others when it is their turn.
 #include "svc/smtpd/smtpd_filter_inside.h"
 
-#include "mail/header.h"
+#include "mail/header/header.h"
 
 static bool listens(const struct smtpd_milter *m) { return m->state == SMTPD_MILTER_OPEN && !m->done; }
 

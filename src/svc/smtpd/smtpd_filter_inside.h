@@ -9,8 +9,8 @@
 #pragma once
 
 #include "base/arena.h"
-#include "mail/header_edit.h"
-#include "rt/fiber.h"
+#include "mail/header/header_edit.h"
+#include "rt/fiber/fiber.h"
 #include "svc/smtpd/smtpd_filter.h"
 #include "wire/milter.h"
 

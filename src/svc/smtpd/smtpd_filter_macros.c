@@ -2,8 +2,8 @@
 // it wished for, or by those that filters expect.
 #include "svc/smtpd/smtpd_filter_inside.h"
 
-#include "core/route.h"
-#include "mail/header.h"
+#include "core/route/route.h"
+#include "mail/header/header.h"
 
 enum { VALUE_MAX = 1024 };
 

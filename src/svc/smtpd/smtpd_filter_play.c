@@ -2,7 +2,7 @@
 #include "svc/smtpd/smtpd_filter_play.h"
 
 #include "base/mem.h"
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>

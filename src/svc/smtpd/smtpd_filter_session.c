@@ -2,7 +2,7 @@
 #include "svc/smtpd/smtpd_filter_session.h"
 
 #include "base/utf8.h"
-#include "core/queue_id.h"
+#include "core/queue/queue_id.h"
 #include "svc/smtpd/smtpd_aside.h"
 #include "svc/smtpd/smtpd_filter.h"
 #include "svc/smtpd/smtpd_name.h"

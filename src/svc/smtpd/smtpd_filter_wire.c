@@ -1,7 +1,7 @@
 // smtpd_filter_wire: a connection to a filter: packets out, answers in, and what was agreed upon.
 #include "svc/smtpd/smtpd_filter_inside.h"
 
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 
 enum {
     READ_AT_ONCE = 4096,

@@ -2,9 +2,9 @@
 #include "svc/smtpd/smtpd_gate.h"
 
 #include "base/mem.h"
-#include "core/gate.h"
-#include "core/queue_id.h"
-#include "rt/loop.h"
+#include "core/gate/gate.h"
+#include "core/queue/queue_id.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_aside.h"
 #include "svc/smtpd/smtpd_delegation.h"
 #include "svc/smtpd/smtpd_record.h"

@@ -1,12 +1,12 @@
-// smtpd_gate: policy in a session: strangers on port 25 have a gate (core/gate.h), which is asked at each stage; its
+// smtpd_gate: policy in a session: strangers on port 25 have a gate (core/gate/gate.h), which is asked at each stage; its
 // verdicts are carried out here. Trusted clients and users have none: of them only records are made.
 //
 // A refusal of policy's is `e`; smtpd_refuse_err ends the session with it where that was said.
 #pragma once
 
-#include "core/config_gate.h"
-#include "core/message_gate.h"
-#include "rt/fiber.h"
+#include "core/config/config_gate.h"
+#include "core/message/message_gate.h"
+#include "rt/fiber/fiber.h"
 #include "wire/smtp_command.h"
 
 struct smtpd_aside;

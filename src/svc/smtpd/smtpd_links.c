@@ -2,7 +2,7 @@
 #include "svc/smtpd/smtpd_links.h"
 
 #include "base/mem.h"
-#include "core/queue_id.h"
+#include "core/queue/queue_id.h"
 #include "svc/smtpd/smtpd_filter_open.h"
 
 #include <stdlib.h>

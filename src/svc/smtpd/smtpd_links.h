@@ -1,7 +1,7 @@
 // smtpd_links: the backend of real life: queue, lookup, auth and policy are asked over links.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/world.h"
 #include "svc/peer.h"
 #include "svc/smtpd/smtpd_backend.h"

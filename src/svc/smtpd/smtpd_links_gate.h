@@ -2,8 +2,8 @@
 // Whoever doesn't answer soon is done without: mail must not stand still because a count can't be made.
 #pragma once
 
-#include "core/message_gate.h"
-#include "rt/loop.h"
+#include "core/message/message_gate.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_backend.h"
 
 struct smtpd_links;

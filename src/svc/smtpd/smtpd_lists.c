@@ -2,7 +2,7 @@
 #include "svc/smtpd/smtpd_lists.h"
 
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "rt/journal.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-// smtpd_lists: whether the lists in DNS that policy asks are in their senses (core/dnsbl.h): looked at when the process
+// smtpd_lists: whether the lists in DNS that policy asks are in their senses (core/gate/dnsbl.h): looked at when the process
 // begins, and every two minutes, since one that begins to list everybody turns all strangers away until it is seen. One
 // that isn't is left out until it is again; that is said once.
 #pragma once
 
-#include "core/dnsbl.h"
+#include "core/gate/dnsbl.h"
 #include "rt/metric.h"
 #include "svc/smtpd/smtpd_oracle.h"
 

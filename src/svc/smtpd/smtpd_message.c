@@ -1,8 +1,8 @@
 // smtpd_message: taking content in and handing it over.
 #include "svc/smtpd/smtpd_message.h"
 
-#include "core/queue_id.h"
-#include "rt/loop.h"
+#include "core/queue/queue_id.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_reply.h"
 #include "svc/smtpd/smtpd_session.h"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "rt/fiber.h"
+#include "rt/fiber/fiber.h"
 #include "rt/metric.h"
 #include "wire/smtp_command.h"
 

@@ -1,8 +1,8 @@
 // smtpd_name: one question, and its answer kept.
 #include "svc/smtpd/smtpd_name.h"
 
-#include "core/iprev.h"
-#include "rt/loop.h"
+#include "core/gate/iprev.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_session.h"
 

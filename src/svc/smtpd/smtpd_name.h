@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/slice.h"
-#include "rt/fiber.h"
+#include "rt/fiber/fiber.h"
 
 struct smtpd_session;
 

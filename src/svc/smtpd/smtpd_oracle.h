@@ -1,4 +1,4 @@
-// smtpd_oracle: DNS for evaluators (mail/oracle.h), from the resolver over a link.
+// smtpd_oracle: DNS for evaluators (mail/oracle/oracle.h), from the resolver over a link.
 //
 // A resolver that reaches nobody costs each session little: when nothing was heard of DNS for a while, answers are
 // waited for more briefly, and after a bad one the process looks by itself whether DNS is there at all, by asking for
@@ -6,7 +6,7 @@
 // servers are slow can't bring that about: others' answers, or that one, speak against it.
 #pragma once
 
-#include "mail/oracle.h"
+#include "mail/oracle/oracle.h"
 #include "rt/world.h"
 #include "svc/peer.h"
 

@@ -1,7 +1,7 @@
 // smtpd_pace: waiting for content and commands, and measuring that.
 #include "svc/smtpd/smtpd_pace.h"
 
-#include "rt/loop.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_session.h"
 
 static bool fast_enough(struct smtpd_session *s, size_t arrived, struct err *e) {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/when.h"
-#include "rt/fiber.h"
+#include "rt/fiber/fiber.h"
 
 struct smtpd_session;
 

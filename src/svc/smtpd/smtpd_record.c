@@ -2,8 +2,8 @@
 #include "svc/smtpd/smtpd_record.h"
 
 #include "base/hash.h"
-#include "core/route.h"
-#include "rt/loop.h"
+#include "core/route/route.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_session.h"
 
 enum { WROTE_MS = 10 * MS_MINUTE };

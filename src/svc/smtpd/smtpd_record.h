@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
-#include "core/record.h"
+#include "core/history/record.h"
 
 struct smtpd_session;
 

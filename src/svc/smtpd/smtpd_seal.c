@@ -1,8 +1,8 @@
 // smtpd_seal: the body's hash while it goes by, then two signatures of the process that has the key.
 #include "svc/smtpd/smtpd_seal.h"
 
-#include "mail/arc_seal.h"
-#include "mail/header.h"
+#include "mail/arc/arc_seal.h"
+#include "mail/header/header.h"
 #include "svc/smtpd/smtpd_session.h"
 
 enum { SET_MAX = 64 * 1024, RESULTS_MAX = 64 * 1024 };

@@ -9,7 +9,7 @@
 // A seal is a courtesy to others: mail that can't be sealed goes without, and an event says so.
 #pragma once
 
-#include "rt/fiber.h"
+#include "rt/fiber/fiber.h"
 #include "svc/smtpd/smtpd_aside.h"
 
 struct smtpd_session;

@@ -1,9 +1,9 @@
 // smtpd_session: reading commands and running them.
 #include "svc/smtpd/smtpd_session.h"
 
-#include "core/message_auth.h"
-#include "core/queue_id.h"
-#include "rt/loop.h"
+#include "core/message/message_auth.h"
+#include "core/queue/queue_id.h"
+#include "rt/fiber/loop.h"
 #include "svc/smtpd/smtpd_auth.h"
 #include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_gate.h"

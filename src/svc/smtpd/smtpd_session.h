@@ -14,8 +14,8 @@
 //     C: QUIT
 #pragma once
 
-#include "core/config.h"
-#include "core/dnsbl.h"
+#include "core/config/config.h"
+#include "core/gate/dnsbl.h"
 #include "mail/address.h"
 #include "rt/journal.h"
 #include "rt/metric.h"

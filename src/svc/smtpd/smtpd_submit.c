@@ -1,8 +1,8 @@
 // smtpd_submit: header first, then the body as it comes, then what can only be said at the end.
 #include "svc/smtpd/smtpd_submit.h"
 
-#include "core/queue_id.h"
-#include "mail/received.h"
+#include "core/queue/queue_id.h"
+#include "mail/header/received.h"
 #include "svc/smtpd/smtpd_aside.h"
 #include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_session.h"

@@ -12,7 +12,7 @@
 // body where there is none. NUL is refused: it would be lost on the way (RFC 5322 4), and the signature with it.
 #pragma once
 
-#include "mail/submit_lines.h"
+#include "mail/submit/submit_lines.h"
 #include "svc/signing.h"
 
 struct smtpd_content;

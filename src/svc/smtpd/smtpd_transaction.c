@@ -1,7 +1,7 @@
 // smtpd_transaction: MAIL, RCPT, and who may send where.
 #include "svc/smtpd/smtpd_transaction.h"
 
-#include "core/route.h"
+#include "core/route/route.h"
 #include "svc/smtpd/smtpd_filter_session.h"
 #include "svc/smtpd/smtpd_gate.h"
 #include "svc/smtpd/smtpd_message.h"

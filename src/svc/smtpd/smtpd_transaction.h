@@ -5,9 +5,9 @@
 // null one.
 #pragma once
 
-#include "core/envelope.h"
-#include "core/queue_id.h"
-#include "core/record.h"
+#include "core/queue/envelope.h"
+#include "core/queue/queue_id.h"
+#include "core/history/record.h"
 #include "svc/smtpd/smtpd_content.h"
 #include "wire/smtp_command.h"
 

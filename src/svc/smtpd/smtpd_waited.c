@@ -1,7 +1,7 @@
 // smtpd_waited: a table by address.
 #include "svc/smtpd/smtpd_waited.h"
 
-#include "core/client_name.h"
+#include "core/policy/client_name.h"
 
 // The time of its first wait: a day later it waits again, however often it came.
 struct waited {

@@ -1,8 +1,0 @@
-// oracle_reply: what the resolver says (core/message.h), as evaluators read it.
-#pragma once
-
-#include "core/message.h"
-#include "mail/oracle.h"
-
-// Copies it into `arena`. FAILED where that is full, or DNSSEC's signatures are wrong.
-void oracle_reply(const struct message_resolve_reply *r, struct arena *arena, struct oracle_answer *out);

@@ -1,5 +1,0 @@
-// context_portable_test: the tests of fibers once more, on makecontext(3), as other processors than ours have it.
-#define CONTEXT_PORTABLE
-#include "rt/context.c"
-
-#include "rt/fiber_test.c"
