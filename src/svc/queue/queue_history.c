@@ -1,5 +1,6 @@
-// queue_history: tells history what became of each recipient: all of a turn of the loop in one frame. At a reload history
-// is away for a moment, and so much waits for it. Where nobody comes, or nobody reads, it is told less: mail doesn't wait.
+// queue_history: tells history what became of each recipient: all of a turn of the loop in one frame. At a reload
+// history is away for a moment, and so much waits for it. Where nobody comes, or nobody reads, it is told less: mail
+// doesn't wait.
 #include "svc/queue/queue_inside.h"
 
 #include "core/message/message_gate.h"
