@@ -95,8 +95,6 @@ const struct message_keys_set *keys_client_set(const struct keys_client *k) { re
 
 // --- signatures
 
-static bool is_up(const struct keys_instance *i) { return i->peer.now && link_is_up(i->peer.now->link); }
-
 // `tried`: a bit for each that has said no.
 static struct keys_instance *least_busy(struct keys_client *k, uint64_t tried) {
     struct keys_instance *best = NULL;
@@ -104,7 +102,7 @@ static struct keys_instance *least_busy(struct keys_client *k, uint64_t tried) {
     for (uint32_t n = 0; n < k->n; n++) {
         uint32_t at = (k->turn + n) % k->n;
         struct keys_instance *i = &k->instances[at];
-        if (is_up(i) && !(tried >> at & 1) && (!best || i->open < best->open))
+        if (peer_is_up(&i->peer) && !(tried >> at & 1) && (!best || i->open < best->open))
             best = i;
     }
     return best;

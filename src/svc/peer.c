@@ -32,6 +32,8 @@ static void read_link(void *arg) {
     peer_drop(l);
 }
 
+bool peer_is_up(const struct peer *p) { return p->now && link_is_up(p->now->link); }
+
 void peer_attach(struct peer *p, struct link *link) {
     struct err e;
     struct peer_link *l = MEM_NEW(struct peer_link);
@@ -45,7 +47,7 @@ void peer_attach(struct peer *p, struct link *link) {
 }
 
 static FIBER_FN bool wait_for_link(struct peer *p, struct mono deadline, struct err *e) {
-    while (!p->now || !link_is_up(p->now->link))
+    while (!peer_is_up(p))
         switch (fiber_cond_wait(&p->changed, deadline)) {
         case FIBER_WOKEN:
             break;

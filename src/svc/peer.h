@@ -30,6 +30,9 @@ struct peer {
 // Takes the link and spawns its reader.
 void peer_attach(struct peer *p, struct link *link);
 
+// Whether there is a link now, and it isn't broken.
+bool peer_is_up(const struct peer *p);
+
 // The latest link that is up, held for the caller; waits for one until the deadline. NULL: `e`. For a request that must
 // not be made twice.
 FIBER_FN struct peer_link *peer_wait(struct peer *p, struct mono deadline, struct err *e);

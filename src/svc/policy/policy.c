@@ -50,7 +50,7 @@ static bool tell(struct policy_service *s, struct slice user, struct slice why) 
 
 static void tell_all(struct policy_service *s) {
     struct slice user, why;
-    while (s->inject.now && link_is_up(s->inject.now->link) && guard_next_untold(&s->guard, &user, &why)) {
+    while (peer_is_up(&s->inject) && guard_next_untold(&s->guard, &user, &why)) {
         if (!tell(s, user, why))
             break;
         guard_told(&s->guard, user);

@@ -39,7 +39,7 @@ static struct smtpd_auth_peer *least_busy(struct smtpd_auths *a) {
     struct smtpd_auth_peer *best = NULL;
     for (uint32_t i = 0; i < a->n; i++) {
         struct smtpd_auth_peer *p = &a->peers[i];
-        if (p->peer.now && link_is_up(p->peer.now->link) && (!best || p->open < best->open))
+        if (peer_is_up(&p->peer) && (!best || p->open < best->open))
             best = p;
     }
     return best;

@@ -88,8 +88,6 @@ void smtpd_links_dmarc_seen(struct smtpd_backend *b, const struct message_dmarc_
     tell(&smtpd_links_of(b)->report, LINK_DMARC_SEEN, &packed);
 }
 
-static bool hears(const struct peer *who) { return who->now && link_is_up(who->now->link); }
-
 static void send_records(struct smtpd_links *l) {
     loop_timer_stop(l->world->loop, &l->records.timer);
     tell(&l->history, LINK_RECORDS, &l->records.waiting);
@@ -100,7 +98,7 @@ static void send_records(struct smtpd_links *l) {
 static void on_timer(struct loop_timer *t) {
     struct smtpd_records *r = LIST_ENTRY(t, struct smtpd_records, timer);
     struct smtpd_links *l = LIST_ENTRY(r, struct smtpd_links, records);
-    if (hears(&l->history))
+    if (peer_is_up(&l->history))
         send_records(l);
     else
         loop_timer_set(l->world->loop, t, loop_in_ms(l->world->loop, RECORDS_MS));
@@ -110,7 +108,7 @@ void smtpd_links_record(struct smtpd_backend *b, const struct record *r) {
     struct smtpd_links *l = smtpd_links_of(b);
     bool first = l->records.waiting.n == 0;
     message_records_add(&l->records.waiting, r);
-    if (l->records.waiting.failed || (l->records.waiting.n >= RECORDS_FULL && hears(&l->history)))
+    if (l->records.waiting.failed || (l->records.waiting.n >= RECORDS_FULL && peer_is_up(&l->history)))
         send_records(l);
     else if (first)
         loop_timer_set(l->world->loop, &l->records.timer, loop_in_ms(l->world->loop, RECORDS_MS));
